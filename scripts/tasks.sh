@@ -1,0 +1,73 @@
+# Sourced by ./run: odoo, bench and demo.
+#
+# What a benchmark or the demo finds in its environment:
+#   BRIDGE_ROOT         the checkout
+#   BRIDGE_RUNTIME      folder for files that are not kept in git
+#   BRIDGE_PYTHON_BIN   the virtual environment's python
+#   BRIDGE_ODOO_BIN     Odoo's start script; run it with BRIDGE_PYTHON_BIN
+#   BRIDGE_ODOO_CONF    config file for -c (addons path, database server, ports)
+#   BRIDGE_TEMPLATE_DB  database with point_of_sale, stock, … but without this addon:
+#                       copy it (createdb -T) and install there
+#   BRIDGE_QUEUE_JOB    addons folder of OCA queue_job
+#   BRIDGE_HTTP_PORT, BRIDGE_GEVENT_PORT   ports in the config
+#   PGHOST PGPORT PGUSER PGPASSWORD        the database server
+#   PYTHONPATH          makes "import odoo" and the checkout's packages work
+
+export_contract() {
+    export BRIDGE_ROOT=$ROOT BRIDGE_RUNTIME=$RUNTIME BRIDGE_PYTHON_BIN=$VENV/bin/python
+    export BRIDGE_ODOO_BIN=$ODOO_BIN BRIDGE_ODOO_CONF=$ODOO_CONF BRIDGE_TEMPLATE_DB=$TEMPLATE_DB
+    export BRIDGE_QUEUE_JOB=$QUEUE_JOB/odoo/addons
+    export BRIDGE_HTTP_PORT=$HTTP_PORT BRIDGE_GEVENT_PORT=$GEVENT_PORT ODOO_RC=$ODOO_CONF
+    export PYTHONPATH=$ODOO_LIB:$ROOT PATH=$VENV/bin:$PATH
+}
+
+# Foreground, with the terminal: "odoo shell" reads from it, Ctrl-C reaches it.
+run_odoo() {
+    export ODOO_RC=$ODOO_CONF
+    # Odoo ends by itself on Ctrl-C; the trap is for this script, which has to wait.
+    trap : INT
+    odoo "$@"
+}
+
+run_bench() {
+    local name=${1:-}
+    if [ -z "$name" ]; then
+        echo "benchmarks:"
+        find "$ROOT/benchmarks" -maxdepth 1 -type f \( -name '*.py' -o -name '*.sh' \) ! -name '_*' 2>/dev/null |
+            sed -E 's#.*/(.*)\.(py|sh)$#  \1#' | sort
+        return
+    fi
+    shift
+    local file=$ROOT/benchmarks/$name.sh with=bash
+    [ -f "$file" ] || file=$ROOT/benchmarks/$name.py with=$VENV/bin/python
+    [ -f "$file" ] || die "no benchmark $name; ./run bench lists them"
+    setup_all
+    setup_template
+    export_contract
+    run_child "$with" "$file" "$@"
+}
+
+run_demo() {
+    [ -f "$ROOT/demo/run_demo.py" ] || die "demo/run_demo.py is missing from this checkout"
+    need_port "$HTTP_PORT" BRIDGE_HTTP_PORT
+    need_port "$GEVENT_PORT" BRIDGE_GEVENT_PORT
+    setup_template
+    export_contract
+    run_child "$VENV/bin/python" "$ROOT/demo/run_demo.py" "$@"
+}
+
+# run_child COMMAND...: in a process group of its own, so that a signal to this
+# script reaches it once, and nothing it started can outlive it.
+run_child() {
+    local signal='' status
+    start_group "$@"
+    trap 'signal=INT; kill -INT -- "-$CHILD" 2>/dev/null' INT
+    trap 'signal=TERM; kill -TERM -- "-$CHILD" 2>/dev/null' TERM HUP
+    while :; do
+        wait "$CHILD"
+        status=$?
+        kill -0 "$CHILD" 2>/dev/null || break # woken by a signal: it is still ending
+    done
+    [ -z "$signal" ] || [ "$status" -lt 128 ] || status=130
+    return "$status"
+}
