@@ -21,6 +21,20 @@ export_contract() {
     export PYTHONPATH=$ODOO_LIB:$ROOT PATH=$VENV/bin:$PATH
 }
 
+print_contract() {
+    local name
+    for name in ${!BRIDGE_@} ODOO_RC PGHOST PGPORT PGUSER PGPASSWORD PYTHONPATH PATH; do
+        [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
+    done
+}
+
+fresh_db() {
+    [[ ${1:-} =~ ^[a-z0-9_]+$ ]] || die "./run db NAME: small letters, digits and _"
+    drop_db "$1"
+    copy_db "$TEMPLATE_DB" "$1" || die "cannot create $1"
+    step "database $1 is a fresh copy of $TEMPLATE_DB"
+}
+
 # Foreground, with the terminal: "odoo shell" reads from it, Ctrl-C reaches it.
 run_odoo() {
     export ODOO_RC=$ODOO_CONF
