@@ -1,1 +1,228 @@
-run_tests() { :; }
+# Sourced by ./run: the test stages. Each stands for itself: one that fails does
+# not hide the next. The last line printed is the total.
+
+STAGES=lint,pure,addon,race,tours,install
+PASSED=0 FAILED=0 SKIPPED=0
+FAILURES=()
+TEST_DB=bridge_test_$$
+
+count() { PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2)) SKIPPED=$((SKIPPED + $3)); }
+
+finish() {
+    local failure
+    for failure in "${FAILURES[@]}"; do echo "FAILED $failure"; done
+    echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+    [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
+}
+
+run_tests() {
+    local stages=$STAGES selectors=() pure=() tags=() stage began
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --fast) stages=lint,pure,addon ;;
+            --only) stages=${2:-}; shift ;;
+            --only=*) stages=${1#*=} ;;
+            *) selectors+=("$1") ;;
+        esac
+        shift
+    done
+    sort_selectors "${selectors[@]}"
+    [ "${#selectors[@]}" = 0 ] || stages=$(selected_stages)
+    for stage in ${stages//,/ }; do
+        [[ ,$STAGES, == *",$stage,"* ]] || die "no such stage: $stage (there are $STAGES)"
+    done
+    setup_base
+    case ,$stages, in *,addon,* | *,race,* | *,tours,* | *,install,*) setup_all; setup_template ;; esac
+    for stage in ${stages//,/ }; do
+        began=$SECONDS
+        step "== $stage"
+        "${stage}_stage"
+        step "== $stage took $((SECONDS - began)) s; so far $PASSED passed, $FAILED failed, $SKIPPED skipped"
+    done
+    [ -z "${PGHOST:-}" ] || drop_db "${TEST_DB}_main" "${TEST_DB}_empty" "${TEST_DB}_demo"
+    finish
+}
+
+# Selectors as for pytest: what is below pos_erp_bridge/tests is run by Odoo
+# (path.py::Class::test → /path.py:Class.test), all the rest by pytest.
+sort_selectors() {
+    local selector
+    for selector; do
+        case $selector in
+            pos_erp_bridge/*)
+                selector=/${selector%/}
+                [[ $selector == *.py* ]] || selector=/pos_erp_bridge
+                selector=${selector/::/:}
+                tags+=("${selector/::/.}") ;;
+            *) pure+=("$selector") ;;
+        esac
+    done
+}
+selected_stages() {
+    local list=()
+    [ "${#pure[@]}" = 0 ] || list+=(pure)
+    [ "${#tags[@]}" = 0 ] || list+=(addon)
+    (IFS=,; echo "${list[*]}")
+}
+
+# ------------------------------------------------------------------ stages
+
+# Without Odoo on the path: proof that these parts work without it.
+pure_stage() {
+    local report=$LOGS/pure.xml counts
+    if [ "${#pure[@]}" = 0 ] && [ ! -d tests ]; then
+        step "there is no folder tests"
+        fail pure
+        return
+    fi
+    rm -f "$report"
+    PYTHONPATH='' "$VENV/bin/python" -m pytest -q --junitxml="$report" "${pure[@]}" </dev/null >&2
+    local status=$?
+    counts=$("$VENV/bin/python" - "$report" <<'PY'
+import sys
+from xml.etree import ElementTree
+total = [0, 0, 0]
+for suite in ElementTree.parse(sys.argv[1]).iter("testsuite"):
+    tests, bad, skipped = (int(suite.get(k, 0)) for k in ("tests", "failures", "skipped"))
+    bad += int(suite.get("errors", 0))
+    total = [a + b for a, b in zip(total, (tests - bad - skipped, bad, skipped))]
+print(*total)
+PY
+    ) || counts="0 1 0"
+    read -r passed failed skipped <<<"$counts"
+    [ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+    count "$passed" "$failed" "$skipped"
+    [ "$failed" = 0 ] || FAILURES+=("pure: $failed (pytest)")
+}
+
+addon_stage() {
+    installed_db addon || return
+    local list=/pos_erp_bridge
+    [ "${#tags[@]}" = 0 ] || list=$(IFS=,; echo "${tags[*]}")
+    odoo_tests addon "$list" "${TEST_DB}_main"
+}
+
+# Concurrency tests commit for real; they are tagged -standard, so only this runs them.
+race_stage() {
+    installed_db race || return
+    odoo_tests race bridge_race/pos_erp_bridge "${TEST_DB}_main"
+}
+
+# Odoo's own till tours in a browser, with the addon installed.
+tours_stage() {
+    installed_db tours || return
+    odoo_tests tours /point_of_sale:TestUi.test_01_pos_basic_order,/point_of_sale:TestUi.test_07_product_combo \
+        "${TEST_DB}_main"
+}
+
+# On a database with nothing else, then away again; and beside demo data.
+install_stage() {
+    local db=${TEST_DB}_empty
+    createdb "$db"
+    if odoo_run install-empty -d "$db" -i pos_erp_bridge; then
+        count 1 0 0
+        uninstall_check "$db"
+    else
+        fail install-empty
+    fi
+    drop_db "$db"
+    db=${TEST_DB}_demo
+    createdb "$db"
+    if odoo_run install-demo -d "$db" -i pos_erp_bridge --with-demo; then count 1 0 0; else fail install-demo; fi
+    drop_db "$db"
+}
+
+uninstall_check() { # uninstall_check DB
+    local left log=$LOGS/test-uninstall.log
+    step "uninstall"
+    bounded "$log" "$VENV/bin/python" "$ODOO_BIN" shell -c "$ODOO_CONF" -d "$1" --no-http <scripts/uninstall.py
+    left=$(psql -Atqd "$1" -c "select tablename from pg_tables where tablename like 'bridge\_%'" | tr '\n' ' ')
+    if ! grep -q '^UNINSTALLED$' "$log"; then
+        tail -n 20 "$log" >&2
+        fail uninstall
+    elif [ -n "$left" ]; then
+        step "tables left behind: $left"
+        fail uninstall
+    elif judged uninstall "$log" && odoo_run after-uninstall -d "$1" -u web; then
+        count 1 0 0
+    else
+        fail uninstall
+    fi
+}
+
+# ----------------------------------------------------------------- helpers
+
+fail() { count 0 1 0; FAILURES+=("$1"); }
+
+# The database of the stages addon, race and tours: the template plus the addon.
+installed_db() { # installed_db STAGE
+    [ "${INSTALLED:-}" != yes ] || return 0
+    if [ "${INSTALLED:-}" != no ]; then
+        step "install the addon on a copy of the template"
+        if copy_db "$TEMPLATE_DB" "${TEST_DB}_main" && odoo_run install -d "${TEST_DB}_main" -i pos_erp_bridge; then
+            INSTALLED=yes
+            return 0
+        fi
+        INSTALLED=no
+    fi
+    fail "$1: the addon does not install"
+    return 1
+}
+
+# odoo_run NAME ARGS: one Odoo process that ends by itself; true when it ended
+# well and its log is clean.
+odoo_run() {
+    local name=$1 log=$LOGS/test-$1.log status
+    shift
+    bounded "$log" "$VENV/bin/python" "$ODOO_BIN" -c "$ODOO_CONF" --stop-after-init --no-http "$@" </dev/null
+    status=$?
+    judged "$name" "$log" || return
+    [ "$status" = 0 ] || { step "$name: Odoo ended with $status, see $log"; tail -n 15 "$log" >&2; return 1; }
+}
+
+# judged NAME LOG: prints what is wrong in a log without tests.
+judged() {
+    local counts
+    counts=$("$VENV/bin/python" scripts/odoo_log.py "$2" scripts/log_allowed.txt) || return
+    [ "$counts" = "0 0 0" ] || { step "$1: see $2"; return 1; }
+}
+
+odoo_tests() { # odoo_tests NAME TAGS DB
+    local log=$LOGS/test-$1.log status http gevent passed failed skipped
+    http=$(free_port "$HTTP_PORT") gevent=$(free_port $((http + 1)))
+    bounded "$log" "$VENV/bin/python" "$ODOO_BIN" -c "$ODOO_CONF" -d "$3" --test-tags "$2" --stop-after-init \
+        --http-port "$http" --gevent-port "$gevent" </dev/null
+    status=$?
+    read -r passed failed skipped < <("$VENV/bin/python" scripts/odoo_log.py "$log" scripts/log_allowed.txt)
+    if [ "$failed" = 0 ] && { [ "$status" != 0 ] || [ "$passed" = 0 ]; }; then
+        step "$1: Odoo ended with $status after $passed tests"
+        tail -n 15 "$log" >&2
+        failed=1
+    fi
+    count "$passed" "$failed" "$skipped"
+    [ "$failed" = 0 ] || { FAILURES+=("$1: $failed (log $log)"); step "$1: full log in $log"; }
+}
+
+# bounded LOG COMMAND...: in a process group of its own with a limit, so that
+# neither a hanging tour nor its browser outlives the stage.
+bounded() {
+    local log=$1 status
+    shift
+    exec {INPUT}<&0
+    set -m
+    timeout --foreground --kill-after=30 "${BRIDGE_STAGE_LIMIT:-1500}" "$@" >"$log" 2>&1 <&"$INPUT" &
+    CHILD=$!
+    set +m
+    exec {INPUT}<&-
+    CHILDREN+=("$CHILD")
+    wait "$CHILD"
+    status=$?
+    end_groups
+    return "$status"
+}
+
+free_port() { # free_port FROM: the first that nobody answers on
+    local port=$1
+    while port_taken "$port"; do port=$((port + 2)); done
+    echo "$port"
+}
