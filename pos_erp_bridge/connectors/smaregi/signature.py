@@ -1,0 +1,51 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""Webhooks. Smaregi signs nothing and dates nothing: its only proof is a header the merchant made up.
+
+A replayed delivery is harmless, since bodies name ids only and the thing itself is read again.
+"""
+
+import hashlib
+import json
+
+from ..base import BadDelivery, Delivery, Hint, same_secret
+from .const import EVENTS, MAX_BODY, MAX_IDS, RESOURCES
+
+
+def read(body, headers, settings):
+    """The :class:`Delivery` in an authentic request; anything doubtful raises BadDelivery."""
+    if not same_secret(headers.get(settings["webhook_header"].lower(), ""), settings["webhook_secret"]):
+        raise BadDelivery("The shared header is missing or wrong.")
+    if len(body) > MAX_BODY:
+        raise BadDelivery("The delivery is too large.", status=400)
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise BadDelivery("The delivery is not JSON.", status=400) from error
+    if not isinstance(data, dict) or not isinstance(data.get("event"), str):
+        raise BadDelivery("The delivery names no event.", status=400)
+    ours = settings["contract_id"]
+    if data.get("contractId") != ours or headers.get("smaregi-contract-id", ours) != ours:
+        raise BadDelivery("The delivery belongs to another contract.")
+    return Delivery(
+        delivery_id=headers.get("smaregi-event-id") or hashlib.sha256(body).hexdigest(),
+        topic=f"{data['event']}/{data.get('action', '')}",
+        hints=tuple(_hints(data)),
+    )
+
+
+def _hints(data):
+    if data["event"] not in EVENTS:
+        return
+    stream, field = EVENTS[data["event"]]
+    ids = data.get(field) or data.get("ids") or []
+    if not isinstance(ids, list) or len(ids) > MAX_IDS:
+        raise BadDelivery("The delivery's list of ids has an unknown shape.", status=400)
+    for item in dict.fromkeys(_external_id(stream, item) for item in ids):
+        yield Hint(stream, item)
+
+
+def _external_id(stream, item):
+    parts = [item.get(name) for name in RESOURCES[stream][1]] if isinstance(item, dict) else [item]
+    if not all(isinstance(part, str | int) and str(part) for part in parts):
+        raise BadDelivery("The delivery names an id of unknown shape.", status=400)
+    return "|".join(map(str, parts))
