@@ -273,8 +273,9 @@ class Order:
 class StockLevel:
     """What a channel shall (outward) or does (inward) show as sellable for one product in one store.
 
-    ``expected`` is the level the channel last confirmed (None: never told). ``push_id`` is unique for
-    this attempt and stays the same when the attempt is repeated.
+    ``expected`` is the level the channel holds as far as we know: last confirmed, less what it sold itself
+    and we have booked since (None: never told). ``push_id`` is unique for this attempt and stays the same
+    when the attempt is repeated; ``is_repeat`` says an earlier try of it may have been applied.
     """
 
     store_id: str
@@ -283,6 +284,7 @@ class StockLevel:
     expected: Decimal | None = None
     push_id: str = ""
     version: str = ""
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,60 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""Every lock of the addon, in one place, each with its reason.
+
+Odoo runs REPEATABLE READ: a lock taken *inside* a working transaction is older news than its snapshot, so
+what must be exact takes its lock on another connection *before* the working transaction starts.
+"""
+
+import hashlib
+from contextlib import contextmanager
+
+from psycopg2.errors import LockNotAvailable
+
+LANE_PATIENCE_MS = 10_000
+
+
+def lock_key(kind, *parts):
+    """A stable signed 64-bit key of a typed name, for ``pg_advisory_lock``."""
+    text = "\x00".join(("pos_erp_bridge", kind, *map(str, parts)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+@contextmanager
+def lane_lock(registry, channel_id, lane):
+    """One worker per channel and lane: two workers would each see part of what waits and apply versions of
+    the same document side by side. Yields False when somebody else kept the lane for LANE_PATIENCE_MS: he
+    looks again before he leaves, so nothing is left lying.
+
+    A session lock, so that the connection is not "idle in transaction" (which would hold back vacuum) for
+    as long as the lane works; it falls with the connection when the process is killed.
+    """
+    key = lock_key("lane", channel_id, lane)
+    with registry.cursor() as cr:
+        try:
+            cr.execute("SELECT set_config('lock_timeout', %s, true)", [str(LANE_PATIENCE_MS)])
+            cr.execute("SELECT pg_advisory_lock(%s)", [key], log_exceptions=False)
+        except LockNotAvailable:
+            cr.rollback()
+            yield False
+            return
+        cr.commit()
+        try:
+            yield True
+        finally:
+            cr.execute("SELECT pg_advisory_unlock(%s)", [key])
+            cr.commit()
+
+
+# Claims events of a lane. SKIP LOCKED: a row lock means somebody is at it; a killed worker frees it.
+CLAIM_EVENTS = """
+    SELECT id FROM bridge_event
+     WHERE channel_id = %s AND state = 'pending' AND run_at <= now() AT TIME ZONE 'utc' AND is_hint = %s
+     ORDER BY priority, id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+
+# Takes touched stock keys of a channel off the table. SKIP LOCKED for the same reason.
+CLAIM_TOUCHES = """
+    DELETE FROM bridge_touch WHERE id IN (
+        SELECT id FROM bridge_touch WHERE channel_id = %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+    RETURNING store_id, product_id, own_quantity
+"""

@@ -1,0 +1,145 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""Lanes: the background workers of a channel.
+
+A lane is one cron job (the same job never runs twice at once). Where OCA ``queue_job`` is installed the same
+method is enqueued through it instead, one queue channel per bridge channel.
+"""
+
+import logging
+import threading
+from contextlib import contextmanager
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.tools import SQL, ormcache
+
+from ..connectors import base
+from ..locks import lane_lock
+
+_logger = logging.getLogger(__name__)
+
+# lane: (minutes between runs nobody asked for, priority)
+LANES = {"inbound": (5, 2), "outward": (5, 3), "poll": (1, 6)}
+# Wake-ups of one process within this time are told to the cron workers together, in seconds:
+# telling them opens a connection each time.
+NOTIFY_DELAY = 0.02
+_notify_pending = {}
+_notify_lock = threading.Lock()
+
+
+class BridgeChannel(models.Model):
+    _inherit = "bridge.channel"
+
+    cron_ids = fields.One2many("ir.cron", "bridge_channel_id", groups="base.group_system")
+
+    def _create_lanes(self):
+        """One cron job per channel and lane, owned by the superuser, who has no company rules to trip over."""
+        model = self.env["ir.model"]._get("bridge.channel")
+        self.env["ir.cron"].create(
+            [
+                {
+                    "name": f"Bridge: {channel.name} ({lane})",
+                    "bridge_channel_id": channel.id,
+                    "bridge_lane": lane,
+                    "model_id": model.id,
+                    "state": "code",
+                    "code": f"model.browse({channel.id})._run_lane({lane!r})",
+                    "user_id": SUPERUSER_ID,
+                    "interval_number": minutes,
+                    "interval_type": "minutes",
+                    "priority": priority,
+                }
+                for channel in self
+                for lane, (minutes, priority) in LANES.items()
+            ]
+        )
+        self.env.registry.clear_cache()
+
+    def _remove_lanes(self):
+        self.with_context(active_test=False).cron_ids.unlink()
+
+    # -- waking ----------------------------------------------------------------------------------
+    @api.model
+    def _wake_many(self, channel_ids, lane):
+        """Run ``lane`` of these channels as soon as the transaction is committed: one insert, one notification."""
+        if "queue.job" in self.env:
+            for channel in self.sudo().browse(channel_ids):
+                channel.with_delay(
+                    channel=f"root.bridge_{channel.id}",
+                    identity_key=f"bridge_{lane}_{channel.id}",
+                    description=f"{channel.name}: {lane}",
+                )._run_lane(lane)
+            return
+        crons = self._lane_crons()
+        rows = [SQL("(%s, now() AT TIME ZONE 'utc')", crons[i, lane]) for i in channel_ids if (i, lane) in crons]
+        if rows:
+            self.env.cr.execute(SQL("INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES %s", SQL(", ").join(rows)))
+            self.env.cr.postcommit.add(self._notify_soon)
+
+    def _wake(self, lane):
+        self._wake_many(self.ids, lane)
+
+    @api.model
+    @ormcache()
+    def _lane_crons(self):
+        """{(channel id, lane): cron id}, cached: asked at every stock change."""
+        crons = self.env["ir.cron"].sudo().search_fetch([("bridge_channel_id", "!=", False)], ["bridge_lane"])
+        return {(cron.bridge_channel_id.id, cron.bridge_lane): cron.id for cron in crons}
+
+    def _notify_soon(self):
+        """Tell the cron workers once for everything this process commits within NOTIFY_DELAY."""
+        cron, dbname = self.env["ir.cron"], self.env.cr.dbname
+        with _notify_lock:
+            if dbname in _notify_pending:
+                return
+            timer = threading.Timer(NOTIFY_DELAY, self._notify_now, [cron, dbname])
+            timer.daemon = True
+            _notify_pending[dbname] = timer
+        timer.start()
+
+    @staticmethod
+    def _notify_now(cron, dbname):
+        with _notify_lock:
+            _notify_pending.pop(dbname, None)
+        cron._notifydb()
+
+    # -- running ---------------------------------------------------------------------------------
+    def _run_lane(self, lane):
+        """Entry of the cron job and of the queued job. Works in transactions of its own, so that what is
+        done stays done, and what failed can be written down after its rollback."""
+        self.ensure_one()
+        if not self.exists() or not self._is_running():
+            return
+        with lane_lock(self.env.registry, self.id, lane) as is_mine:
+            if not is_mine:
+                return
+            try:
+                getattr(self, f"_run_{lane}")()
+            except (base.ConfigError, base.AuthError) as error:
+                with self._transaction() as channel:
+                    channel._stop(str(error))
+            except base.TransientError as error:
+                _logger.info("%s: %s; the %s lane tries again later", self.name, error, lane)
+                with self._transaction() as channel:
+                    channel._postpone(lane, error.retry_after)
+
+    @contextmanager
+    def _transaction(self):
+        """This channel in a transaction of its own, committed at the end, rolled back on an exception."""
+        with self.env.registry.cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
+            channel = env["bridge.channel"].browse(self.id)
+            company = channel.company_id
+            yield channel.with_company(company).with_context(allowed_company_ids=company.ids, tz=channel.timezone)
+
+    def _postpone(self, lane, seconds=None):
+        """Wake the lane again after a pause (the cron looks once a minute; shorter waits are not told apart)."""
+        at = fields.Datetime.add(fields.Datetime.now(), seconds=max(10, seconds or 30))
+        cron = self.env["ir.cron"].sudo().browse(self._lane_crons().get((self.id, lane)))
+        cron._trigger(at)
+
+
+class IrCron(models.Model):
+    _inherit = "ir.cron"
+
+    bridge_channel_id = fields.Many2one("bridge.channel", ondelete="cascade", index="btree_not_null")
+    bridge_lane = fields.Char()

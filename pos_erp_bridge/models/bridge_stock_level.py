@@ -1,0 +1,289 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""The outward lane: every channel is told what it may still sell, until it agrees."""
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from ..booking import Outcome
+from ..connectors import get
+from ..connectors.base import Capability
+from ..connectors.records import StockLevel
+from ..locks import CLAIM_TOUCHES
+
+FOLD_BATCH = 5000
+# A level the channel says is not what we last knew usually means a sale on its way to us. We wait this long for it
+# before we take the channel's word and set the level anew.
+STALE_PATIENCE = timedelta(minutes=2)
+STALE_PAUSE = 3  # seconds between looks
+# One run that would bring more than this many items, and this share of those it changes, down to zero, or multiply
+# them, stops and asks: it is more often a mistake (a location unmapped, a count half done) than the truth.
+GUARD_ITEMS = 30
+GUARD_SHARE = 0.5
+GUARD_FACTOR = 10
+
+
+class BridgeStockLevel(models.Model):
+    """What one channel shows for one product in one store, and what it should. Written by the outward lane only."""
+
+    _name = "bridge.stock.level"
+    _description = "Published stock"
+    _order = "state, id"
+    _rec_name = "product_id"
+
+    channel_id = fields.Many2one("bridge.channel", required=True, ondelete="cascade", readonly=True, index=True)
+    company_id = fields.Many2one(related="channel_id.company_id", store=True, index=True)
+    store_id = fields.Many2one("bridge.store", required=True, ondelete="cascade", readonly=True)
+    product_id = fields.Many2one("product.product", required=True, ondelete="cascade", readonly=True, index=True)
+    desired = fields.Float(digits="Product Unit", readonly=True, help="On hand − reserved, when last looked at.")
+    confirmed = fields.Float(
+        digits="Product Unit", readonly=True,
+        help="What the channel last agreed to, less what it sold itself and we have booked since.",
+    )
+    is_known = fields.Boolean(readonly=True, help="Whether the channel's level is known at all.")
+    state = fields.Selection(
+        [("synced", "Agreed"), ("due", "To be told"), ("stale", "Waiting for a sale on its way"), ("held", "Held"), ("failed", "Failed")],
+        default="due", required=True, readonly=True,
+    )
+    message = fields.Char("Reason", readonly=True)
+    push_id = fields.Char(readonly=True, help="The attempt under way; a repeat carries the same id.")
+    attempts = fields.Integer(readonly=True)
+    run_at = fields.Datetime(default=fields.Datetime.now, readonly=True)
+    stale_since = fields.Datetime(readonly=True)
+    pushed_at = fields.Datetime("Last agreed", readonly=True)
+
+    _key_uniq = models.Constraint("UNIQUE(store_id, product_id)", "One level per store and product.")
+    _due_index = models.Index("(channel_id, run_at) WHERE state IN ('due', 'stale')")
+
+    def action_push(self):
+        """Tell the channel now (also: release what is held)."""
+        self.write({"state": "due", "run_at": fields.Datetime.now(), "attempts": 0, "message": False})
+        self.channel_id._wake("outward")
+
+    # -- fold ------------------------------------------------------------------------------------
+    @api.model
+    def _fold(self, channel):
+        """Turn touched keys into levels to be told. Returns how many keys were folded."""
+        self.env.cr.execute(CLAIM_TOUCHES, [channel.id, FOLD_BATCH])
+        own = {}
+        for store_id, product_id, quantity in self.env.cr.fetchall():
+            own[store_id, product_id] = own.get((store_id, product_id), 0.0) + (quantity or 0.0)
+        if not own:
+            return 0
+        bound = set(self._stock_ids(channel, {product_id for _store, product_id in own}))
+        desired = self._desired(channel, [key for key in own if key[1] in bound])
+        levels = self._levels(channel, desired)
+        for key, quantity in desired.items():
+            level = levels[key]
+            confirmed = level.confirmed + own[key]
+            vals = {"desired": quantity, "confirmed": confirmed}
+            if level.is_known and confirmed == quantity:
+                vals |= {"state": "synced", "message": False, "stale_since": False, "push_id": False}
+            elif level.state != "stale" or own[key]:
+                vals |= {"state": "due", "run_at": fields.Datetime.now(), "stale_since": False}
+            # A new goal needs a new attempt; the same goal repeats the old one.
+            if level.desired != quantity or own[key]:
+                vals["push_id"] = False
+            level.write(vals)
+        self._guard(channel, self.union(*levels.values()).filtered(lambda l: l.state == "due"))
+        return len(own)
+
+    @api.model
+    def _desired(self, channel, keys):
+        """{(store id, product id): whole units the channel may sell}; what is not known is left out."""
+        by_store = {}
+        for store_id, product_id in keys:
+            by_store.setdefault(store_id, []).append(product_id)
+        availability = self.env["bridge.availability"]
+        result = {}
+        for store in self.env["bridge.store"].browse(by_store).filtered("location_id"):
+            products = self.env["product.product"].browse(by_store[store.id]).exists()
+            for product_id, quantity in availability._available(store.location_id, products).items():
+                result[store.id, product_id] = availability._publishable(quantity)
+        return result
+
+    def _levels(self, channel, keys):
+        """{(store id, product id): level}, made where missing."""
+        stores, products = {store for store, _p in keys}, {product for _s, product in keys}
+        found = self.search([("store_id", "in", list(stores)), ("product_id", "in", list(products))])
+        levels = {(level.store_id.id, level.product_id.id): level for level in found}
+        new = [key for key in keys if key not in levels]
+        made = self.create([{"channel_id": channel.id, "store_id": s, "product_id": p} for s, p in new])
+        return levels | dict(zip(new, made, strict=True))
+
+    def _guard(self, channel, due):
+        """Hold a run that looks like a mistake, and ask a person."""
+        wild = due.filtered(
+            lambda l: l.is_known and l.confirmed > 0 and (l.desired == 0 or l.desired > GUARD_FACTOR * l.confirmed)
+        )
+        if len(wild) <= GUARD_ITEMS or len(wild) <= GUARD_SHARE * len(due):
+            return
+        reason = self.env._(
+            "%(count)s of %(total)s stock changes would set the channel to zero or to more than %(factor)s times what it "
+            "shows. Look at Published stock; if it is right, select the lines and press Tell now.",
+            count=len(wild), total=len(due), factor=GUARD_FACTOR,
+        )
+        wild.write({"state": "held", "message": reason})
+        channel.activity_schedule("mail.mail_activity_data_warning", summary=self.env._("Stock held"), note=reason)
+
+    # -- push ------------------------------------------------------------------------------------
+    @api.model
+    def _take_due(self, channel, size):
+        """Levels to be told now, each with the id of its attempt; to be committed before anything is sent."""
+        levels = self.search(
+            [("channel_id", "=", channel.id), ("state", "in", ("due", "stale")), ("run_at", "<=", fields.Datetime.now())],
+            limit=size, order="run_at, id",
+        )
+        stock_ids = self._stock_ids(channel, levels.product_id.ids)
+        work = []
+        for level in levels:
+            is_repeat = bool(level.push_id)
+            if not is_repeat:
+                level.push_id = uuid.uuid4().hex
+            level.attempts += 1
+            work.append(
+                StockLevel(
+                    store_id=level.store_id.external_id,
+                    stock_id=stock_ids.get(level.product_id.id, ""),
+                    quantity=Decimal(str(level.desired)),
+                    expected=Decimal(str(level.confirmed)) if level.is_known else None,
+                    push_id=level.push_id,
+                    is_repeat=is_repeat,
+                )
+            )
+        return [item for item in work if item.stock_id]
+
+    @api.model
+    def _stock_ids(self, channel, product_ids):
+        """{product id: id the channel keeps its stock under}."""
+        bindings = self.env["bridge.binding"].search(
+            [("channel_id", "=", channel.id), ("entity", "=", "product"), ("res_id", "in", list(product_ids))], order="id"
+        )
+        return {b.res_id: b.stock_external_id or b.external_id for b in bindings}
+
+    @api.model
+    def _record_results(self, sent, results):
+        """Write down what the channel answered."""
+        by_push = {item.push_id: item for item in sent}
+        now = fields.Datetime.now()
+        levels = {level.push_id: level for level in self.search([("push_id", "in", list(by_push))])}
+        for result in results:
+            level, item = levels.get(result.push_id), by_push[result.push_id]
+            if level is None:
+                continue
+            if result.status == "ok":
+                level.write(
+                    {
+                        "confirmed": float(item.quantity), "is_known": True, "pushed_at": now, "push_id": False,
+                        "state": "synced" if level.desired == float(item.quantity) else "due",
+                        "message": False, "attempts": 0, "stale_since": False,
+                    }
+                )
+            elif result.status == "stale":
+                level._stale(result, now)
+            else:
+                level.write({"state": "failed", "message": result.message, "push_id": False})
+
+    def _stale(self, result, now):
+        """The channel holds another number than we thought."""
+        self.ensure_one()
+        since = self.stale_since or now
+        vals = {"push_id": False, "stale_since": since, "state": "stale", "run_at": now + timedelta(seconds=STALE_PAUSE)}
+        vals["message"] = self.env._(
+            "The channel shows %(actual)s where %(expected)s was expected: a sale may be on its way.",
+            actual=result.quantity, expected=self.confirmed,
+        )
+        if not self.is_known or now - since >= STALE_PATIENCE:
+            # Nothing came: somebody changed the level over there. Take it as the new ground.
+            vals |= {"confirmed": float(result.quantity or 0), "is_known": result.quantity is not None, "state": "due", "run_at": now}
+        self.write(vals)
+
+
+class BridgeChannel(models.Model):
+    _inherit = "bridge.channel"
+
+    reconciled_at = fields.Datetime("Stock compared", readonly=True, copy=False)
+    reconcile_message = fields.Char("Last comparison", readonly=True, copy=False)
+
+    def _run_outward(self):
+        """Fold what was touched and tell the channel, until nothing is due."""
+        if self.state != "live":
+            return
+        while self._retrying(lambda channel: channel.env["bridge.stock.level"]._fold(channel)):
+            pass
+        if self._can(Capability.STOCK_OUT):
+            self._push_levels()
+        if self._can(Capability.FULFILMENT_OUT):
+            self._push_parcels()
+
+    def _push_levels(self):
+        connector = self._connector()
+        size = get(self.system).push_batch
+        while True:
+            sent = self._retrying(lambda channel: channel.env["bridge.stock.level"]._take_due(channel, size))
+            if not sent:
+                break
+            # Outside of any transaction: an answer may take its time.
+            results = connector.push_stock(sent)
+            self._retrying(
+                lambda channel, s=sent, r=results: channel.env["bridge.stock.level"]._record_results(s, r)
+            )
+        self._retrying(lambda channel: channel._wake_stale())
+
+    def _wake_stale(self):
+        if self.env["bridge.stock.level"].search_count([("channel_id", "=", self.id), ("state", "=", "stale")], limit=1):
+            self._postpone("outward", STALE_PAUSE)
+
+    # -- comparing -------------------------------------------------------------------------------
+    def _is_reconcile_due(self):
+        """Once a night, in the channel's own time zone."""
+        today = self._local_midnight(fields.Date.context_today(self), self.timezone)
+        return not self.reconciled_at or self.reconciled_at < today
+
+    def _reconcile_stock(self):
+        """Read the channel's real levels, take them as the ground, and let the outward lane repair differences."""
+        connector = self._connector()
+        self.reconciled_at = fields.Datetime.now()
+        actual, cursor = {}, None
+        while True:
+            now = fields.Datetime.now().astimezone()
+            page = connector.pull("stock", now - timedelta(days=31), now, cursor)
+            for fact in page.facts:
+                level = connector.translate("stock", fact.payload)
+                actual[level.store_id, level.stock_id] = float(level.quantity)
+            cursor = page.cursor
+            if not cursor:
+                break
+        levels = self.env["bridge.stock.level"].search(
+            [("channel_id", "=", self.id), ("state", "=", "synced"), ("is_known", "=", True)]
+        )
+        stock_ids = levels._stock_ids(self, levels.product_id.ids)
+        wrong = levels.browse()
+        for level in levels:
+            quantity = actual.get((level.store_id.external_id, stock_ids.get(level.product_id.id)))
+            if quantity is not None and quantity != level.confirmed:
+                level.write({"confirmed": quantity, "state": "due", "run_at": fields.Datetime.now()})
+                wrong |= level
+        self.reconcile_message = self.env._(
+            "%(total)s levels compared, %(wrong)s differed.", total=len(levels), wrong=len(wrong)
+        )
+        if wrong:
+            self._wake("outward")
+
+    def action_reconcile_now(self):
+        self._reconcile_stock()
+
+
+class BridgeBookingLevel(models.AbstractModel):
+    """A level the channel tells of: mostly the echo of our own push. What we know decides, not the number."""
+
+    _name = "bridge.booking.level"
+    _inherit = "bridge.booking"
+    _description = "Level told by a channel"
+
+    def _plan(self, channel, items):
+        reason = self.env._("Stock is counted in Odoo; the nightly comparison looks at the channel's levels.")
+        return {item: Outcome("skipped", "ignored", message=reason) for item in items}

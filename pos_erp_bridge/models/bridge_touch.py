@@ -1,0 +1,88 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from odoo import api, fields, models
+from odoo.tools import SQL, ormcache
+
+DATA_KEY = "pos_erp_bridge.touch"
+
+
+class BridgeTouch(models.Model):
+    """Stock keys that changed and no channel was told of yet. Append only: business transactions add rows, the
+    outward lane takes them away. ``own_quantity`` is what the channel itself sold (negative) or took back, and so
+    knows already."""
+
+    _name = "bridge.touch"
+    _description = "Touched stock"
+    _log_access = False
+
+    channel_id = fields.Many2one("bridge.channel", required=True, ondelete="cascade", index=True)
+    company_id = fields.Many2one(related="channel_id.company_id")
+    store_id = fields.Many2one("bridge.store", required=True, ondelete="cascade")
+    product_id = fields.Many2one("product.product", required=True, ondelete="cascade")
+    own_quantity = fields.Float(digits="Product Unit")
+
+    @api.model
+    @ormcache()
+    def _stores_by_location(self):
+        """{location id: ((channel id, store id), …)} of running channels, places within a store's location
+        included; cached, for it is asked at every stock change."""
+        stores = self.env["bridge.store"].sudo().search(
+            [("location_id", "!=", False), ("channel_id.state", "in", ("live", "rehearse")), ("channel_id.active", "=", True)]
+        )
+        result = {}
+        for store in stores:
+            for location in self.env["stock.location"].sudo().search([("id", "child_of", store.location_id.id)]):
+                result.setdefault(location.id, []).append((store.channel_id.id, store.id))
+        return {location: tuple(pairs) for location, pairs in result.items()}
+
+    @api.model
+    def _touch_quants(self, quants):
+        """Remember the keys of changed quants; written once, when the transaction is about to commit."""
+        stores = self._stores_by_location()
+        if not stores:
+            return
+        pending = self._pending()
+        for quant in quants:
+            for pair in stores.get(quant.location_id.id, ()):
+                pending.setdefault((*pair, quant.product_id.id), 0.0)
+
+    @api.model
+    def _touch_own(self, store, quantities):
+        """The channel changed its own level by {product id: signed quantity} (it sold, or took back)."""
+        pending = self._pending()
+        for product_id, quantity in quantities.items():
+            key = (store.channel_id.id, store.id, product_id)
+            pending[key] = pending.get(key, 0.0) + quantity
+
+    @api.model
+    def _touch_products(self, channel, products):
+        """Tell the channel about these products whether they changed or not."""
+        pending = self._pending()
+        for store in channel.store_ids.filtered("location_id"):
+            for product_id in products.ids:
+                pending.setdefault((channel.id, store.id, product_id), 0.0)
+
+    @api.model
+    def _touch_channel(self, channels):
+        """Tell live channels about everything they sell."""
+        for channel in channels.filtered(lambda c: c.state == "live"):
+            bindings = self.env["bridge.binding"].sudo().search(
+                [("channel_id", "=", channel.id), ("entity", "=", "product")]
+            )
+            self._touch_products(channel, self.env["product.product"].browse(bindings.mapped("res_id")))
+
+    def _pending(self):
+        precommit = self.env.cr.precommit
+        if DATA_KEY not in precommit.data:
+            precommit.data[DATA_KEY] = {}
+            precommit.add(self.sudo()._flush_touched)
+        return precommit.data[DATA_KEY]
+
+    def _flush_touched(self):
+        pending = self.env.cr.precommit.data.pop(DATA_KEY, {})
+        if not pending:
+            return
+        rows = [SQL("(%s, %s, %s, %s)", *key, own) for key, own in pending.items()]
+        self.env.cr.execute(
+            SQL("INSERT INTO bridge_touch (channel_id, store_id, product_id, own_quantity) VALUES %s", SQL(", ").join(rows))
+        )
+        self.env["bridge.channel"]._wake_many(sorted({channel_id for channel_id, _store, _product in pending}), "outward")
