@@ -3,8 +3,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from .. import base, records
+from .. import base
 from ..base import Capability, DataError, Fact, Page, UnknownOutcome
+from ..http import Http
+from ..records import ZERO, PushResult
 from . import const, signature, translate
 from .client import Client
 
@@ -12,10 +14,10 @@ from .client import Client
 @base.register
 class Smaregi(base.Connector):
     system, label, kind = "smaregi", "Smaregi", "till"
-    capabilities = frozenset({
-        Capability.SALES_IN, Capability.CLOSING_IN, Capability.PRODUCTS_IN, Capability.CUSTOMERS_IN,
-        Capability.STOCK_IN, Capability.STOCK_OUT, Capability.WEBHOOKS,
-    })  # fmt: skip
+    capabilities = frozenset(
+        Capability(name)
+        for name in "sales_in closing_in products_in customers_in stock_in stock_out webhooks".split()
+    )
     settings_spec, streams, errors, sensitive_keys = const.SETTINGS, const.STREAMS, const.ERRORS, const.SENSITIVE
 
     def __init__(self, settings, http=None):
@@ -23,14 +25,12 @@ class Smaregi(base.Connector):
         self.client = Client(self.settings, self.http)
 
     def _make_http(self):
-        from ..http import Http
-
-        calls = max(1.0, float(self.settings["calls_per_second"]))
-        return Http(self.errors, base.Budget(calls, burst=int(calls)), self.sensitive_keys)
+        calls = float(self.settings["calls_per_second"])
+        return Http(self.errors, base.Budget(calls, burst=max(1, int(calls))), self.sensitive_keys)
 
     def check(self):
-        stores = tuple(translate.store(row, self.settings) for row in self._stores())
         notes = () if self.settings["webhook_secret"] else ("Webhooks are refused until a header value is set.",)
+        stores = tuple(translate.store(row, self.settings) for row in self._stores().values())
         return base.ChannelInfo(self.settings["contract_id"], stores, notes)
 
     def translate(self, stream, payload):
@@ -44,106 +44,103 @@ class Smaregi(base.Connector):
 
     # -- inward ---------------------------------------------------------------------------------
     def pull(self, stream, since, until, cursor=None):
-        """The cursor is all there is to resume from: "page|start" (closing: the next store)."""
+        """The cursor is all there is to resume from: "page|start", for closings the next store."""
         if stream == "closing":
             return self._pull_closings(since, until, cursor)
         path, _, query = const.RESOURCES[stream]
         page, _, start = (cursor or f"1|{_text(since)}").partition("|")
         query = {**query, "limit": self.streams[stream].page_size, "page": page}
-        if stream != "store":
-            query |= {"upd_date_time-from": start, "upd_date_time-to": _text(until)}
         if stream == "sale":
             query["sort"] = "updDateTime:asc,transactionHeadId:asc"
+        if stream == "sale" or (stream != "store" and until - since <= const.WINDOW):
+            query |= {"upd_date_time-from": start, "upd_date_time-to": _text(until)}
         rows = self.client.get(path, **query)
-        if len(rows) < query["limit"]:
-            return Page(self._facts(stream, rows))
-        # A receipt touched while we read leaves the window, and every later page moves up by one. Receipts
-        # come in order of their change, so we go on from the last moment seen instead of by page number,
-        # except within one moment. Other lists cannot be sorted so; the caller's nightly check covers them.
-        last = rows[-1].get("updDateTime") or start
-        if stream == "sale" and translate.moment(last) > translate.moment(start):
-            return Page(self._facts(stream, rows), f"1|{last}")
-        return Page(self._facts(stream, rows), f"{int(page) + 1}|{start}")
+        cursor = f"{int(page) + 1}|{start}" if len(rows) == query["limit"] else None
+        # A receipt touched while we read leaves the period, and all later pages move up by one. So sales go on
+        # from the last moment seen; pages count only within one moment. Other lists cannot be sorted by time.
+        if cursor and stream == "sale" and translate.moment(rows[-1]["updDateTime"]) > translate.moment(start):
+            cursor = f"1|{rows[-1]['updDateTime']}"
+        return Page(self._facts(stream, rows), cursor)
 
     def _pull_closings(self, since, until, store_id):
         """One store per page: the vendor takes one store per request and has no pages here."""
-        stores = {row["storeId"]: row for row in self._stores() if row.get("division") != "2"}
-        queue = sorted((s for s in stores if store_id is None or int(s) >= int(store_id)), key=int)
+        stores = sorted((len(key), key) for key, row in self._stores().items() if row.get("division") != "2")
+        queue = [key for size, key in stores if store_id is None or (size, key) >= (len(store_id), store_id)]
         if not queue:
             return Page(())
-        window = {"adjustment_date_time-from": _text(since), "adjustment_date_time-to": _text(until)}
-        rows = self.client.get("adjustments", store_id=queue[0], **window)
-        return Page(self._facts("closing", rows, stores), queue[1] if len(queue) > 1 else None)
+        period = {"adjustment_date_time-from": _text(since), "adjustment_date_time-to": _text(until)}
+        rows = self.client.get("adjustments", store_id=queue[0], **period)
+        return Page(self._facts("closing", rows), queue[1] if queue[1:] else None)
 
     def fetch(self, stream, external_ids):
-        path, names, query = const.RESOURCES[stream]
         wanted = list(dict.fromkeys(external_ids))
-        if stream == "store":
-            return [fact for fact in self._facts(stream, self._stores()) if fact.external_id in set(wanted)]
-        rows = self._fetch_recent(wanted) if stream == "sale" else {}
-        for item in (item for item in wanted if item not in rows):
-            try:
-                if stream == "stock":
-                    found = self.client.get(path, **dict(zip(("store_id", "product_id"), item.split("|"), strict=True)))
-                elif stream == "closing":
-                    keys = ("store_id", "terminal_id", "adjustment_date_time")
-                    found = self.client.get(path, **dict(zip(keys, item.split("|"), strict=True)))
-                else:
-                    found = [self.client.get(f"{path}/{item}", **query)]
-            except const.Missing:
-                continue
-            rows |= {item: row for row in found}
-        stores = {row["storeId"]: row for row in self._stores()} if stream == "closing" else {}
-        return list(self._facts(stream, [rows[item] for item in wanted if item in rows], stores))
+        rows = self._stores() if stream == "store" else self._recent_sales(wanted) if stream == "sale" else {}
+        for key in wanted:
+            if key not in rows and stream != "store":
+                rows |= zip([key], self._fetch_one(stream, key), strict=False)
+        return list(self._facts(stream, [rows[key] for key in wanted if key in rows]))
 
-    def _fetch_recent(self, ids):
-        """Receipts by one list call per run of neighbouring ids. A list needs a period: hints are fresh, so
-        what changed within a day; anything else is left for a call by id."""
-        limit, rows, now = self.streams["sale"].page_size, {}, datetime.now(UTC)
+    def _fetch_one(self, stream, key):
+        path, names, query = const.RESOURCES[stream]
+        filters = {"storeId": "store_id", "productId": "product_id", "terminalId": "terminal_id"}
+        filters["adjustmentDateTime"] = "adjustment_date_time"
+        try:
+            if len(names) == 1:
+                return [self.client.get(f"{path}/{key}", **query)]
+            return self.client.get(path, **dict(zip(map(filters.get, names), key.split("|"), strict=True)))
+        except const.Missing:
+            return []
+
+    def _recent_sales(self, keys):
+        """Receipts by one list call per run of neighbouring ids. A list needs a period; hints are fresh, so we
+        look at what changed within a day and leave the rest to calls by id."""
         path, _, query = const.RESOURCES["sale"]
-        runs = []
-        for number in sorted(int(item) for item in ids if item.isdigit()):
-            if runs and number - runs[-1][0] < limit:
-                runs[-1].append(number)
-            else:
-                runs.append([number])
+        now, day, runs = datetime.now(UTC), timedelta(days=1), []
+        for number in sorted(int(key) for key in keys if key.isdigit()):
+            if not runs or number - runs[-1][0] >= const.SALE_LIMIT:
+                runs.append([])
+            runs[-1].append(number)
+        query = {**query, "upd_date_time-from": _text(now - day), "upd_date_time-to": _text(now + day)}
+        rows = {}
         for run in (run for run in runs if len(run) > 1):
-            window = {"upd_date_time-from": _text(now - timedelta(days=1)), "upd_date_time-to": _text(now + timedelta(days=1))}
             span = {"transaction_head_id-from": run[0], "transaction_head_id-to": run[-1]}
-            found = self.client.get(path, limit=limit, **query, **window, **span)
-            rows |= {row["transactionHeadId"]: row for row in found if row["transactionHeadId"] in ids}
+            found = self.client.get(path, limit=const.SALE_LIMIT, **query, **span)
+            rows |= {row["transactionHeadId"]: row for row in found}
         return rows
 
     def _stores(self):
         path, _, query = const.RESOURCES["store"]
-        return self.client.pages(path, **query)
+        return {row["storeId"]: row for row in self.client.pages(path, **query)}
 
-    def _facts(self, stream, rows, stores=None):
-        """Rows as facts. What translating needs and a row lacks is put into it here."""
-        if stream == "sale" and any(r.get("pointDiscount") not in (None, "", "0") and not r.get("pointSpendDivision") for r in rows):
-            rules = {row["storeId"]: (row.get("pointCondition") or {}).get("pointSpendDivision") for row in self._stores()}
-            rows = [{**r, "pointSpendDivision": r.get("pointSpendDivision") or rules.get(r["storeId"])} for r in rows]
-        if stream == "closing":
+    def _facts(self, stream, rows):
+        """Rows as facts. What a row lacks and only its store knows is put into it here, so that translating
+        stays pure."""
+        if stream == "closing" and rows:
+            stores = self._stores()
             rows = [{**r, "_sumDateChangeTime": stores.get(r["storeId"], {}).get("sumDateChangeTime")} for r in rows]
+        if stream == "sale" and any(map(translate.lacks_point_rule, rows)):
+            rules = {key: row.get("pointCondition") or {} for key, row in self._stores().items()}
+            for row in filter(translate.lacks_point_rule, rows):
+                row["pointSpendDivision"] = rules.get(row["storeId"], {}).get("pointSpendDivision")
         return tuple(Fact(stream, translate.external_id(stream, r), translate.version(r), r) for r in rows)
 
     # -- outward --------------------------------------------------------------------------------
     def push_stock(self, levels):
         """Bring each level to its quantity by adding the difference, so that a sale at the till between our
-        read and our write still counts.
+        read and our write still counts. A level that is not the expected one is "stale": its cause is on the
+        way to us and would otherwise be counted twice.
 
-        The vendor knows no idempotency key. A repeat after a crash needs none: it reads the level again, finds no
-        difference left and sends nothing. Only an answer lost on the way needs the stock journal (see _add).
+        There is no idempotency key: whether an earlier try was applied stands in the stock journal only.
         """
         current = self._current(levels)
-        return [self._push(level, current.get((level.store_id, level.stock_id), records.ZERO)) for level in levels]
+        return [self._push(level, current.get((level.store_id, level.stock_id), ZERO)) for level in levels]
 
     def _current(self, levels):
         """Levels by (store, product); a product that never moved has no row and holds zero."""
-        by_store, rows = {}, []
+        wanted, rows = {}, []
         for level in levels:
-            by_store.setdefault(level.store_id, set()).add(level.stock_id)
-        for store_id, products in by_store.items():
+            wanted.setdefault(level.store_id, set()).add(level.stock_id)
+        for store_id, products in wanted.items():
             if len(products) > const.ONE_BY_ONE:
                 rows += self.client.pages("stock", store_id=store_id)
             else:
@@ -152,30 +149,42 @@ class Smaregi(base.Connector):
         return {(row["storeId"], row["productId"]): translate.money(row, "stockAmount") for row in rows}
 
     def _push(self, level, current):
-        difference = level.quantity - current
         try:
-            if not difference:
-                return records.PushResult(level.push_id, "ok", current)
-            if difference != difference.to_integral_value():
-                raise DataError(f"Smaregi keeps stock in whole pieces; {level.quantity} cannot be reached from {current}.")
-            return records.PushResult(level.push_id, "ok", self._add(level, difference))
+            held = self._journal(level) if level.is_repeat else None
+            if held is None and level.expected not in (None, current):
+                return PushResult(level.push_id, "stale", current)
+            if held is None:
+                held = self._add(level, level.quantity - current)
+            return PushResult(level.push_id, "ok", held)
         except const.Missing:
-            return records.PushResult(level.push_id, "error", message=f"Smaregi has no product {level.stock_id}.")
+            return PushResult(level.push_id, "error", message=f"Smaregi has no product {level.stock_id}.")
         except DataError as error:
-            return records.PushResult(level.push_id, "error", message=str(error))
+            return PushResult(level.push_id, "error", message=str(error))
 
-    def _add(self, level, difference, repeat=True):
-        memo = f"{const.MEMO}{level.push_id}"[: const.MEMO_LENGTH]
-        data = {"storeId": level.store_id, "stockAmount": f"{difference:.0f}", "stockHistory": {"memo": memo}}
+    def _add(self, level, difference, is_last=False):
+        if not difference:
+            return level.quantity
+        if difference != difference.to_integral_value():
+            raise DataError(f"Smaregi counts whole pieces; it cannot show {level.quantity}.")
+        data = {"storeId": level.store_id, "stockAmount": str(int(difference)), "stockHistory": {"memo": _memo(level)}}
         try:
             return translate.money(self.client.post(f"stock/{level.stock_id}/add", data), "stockAmount")
         except UnknownOutcome:
-            for row in self.client.pages(f"stock/changes/{level.stock_id}/{level.store_id}"):
-                if row.get("memo") == memo and row.get("stockDivision") == const.BY_WEB_API:
-                    return translate.money(row, "stockAmount")
-            if not repeat:
+            held = self._journal(level)
+            if held is None and is_last:
                 raise
-        return self._add(level, difference, repeat=False)
+        return self._add(level, difference, is_last=True) if held is None else held
+
+    def _journal(self, level):
+        """The level after our own earlier try, or None when it was never applied."""
+        for row in self.client.pages(f"stock/changes/{level.stock_id}/{level.store_id}"):
+            if row.get("memo") == _memo(level) and row.get("stockDivision") == const.BY_WEB_API:
+                return translate.money(row, "stockAmount")
+        return None
+
+
+def _memo(level):
+    return f"{const.MEMO}{level.push_id}"[: const.MEMO_LENGTH]
 
 
 def _text(when):

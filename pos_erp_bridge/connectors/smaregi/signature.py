@@ -12,36 +12,25 @@ from .const import EVENTS, MAX_BODY, MAX_IDS, RESOURCES
 
 
 def read(body, headers, settings):
-    """The :class:`Delivery` in an authentic request; anything doubtful raises BadDelivery."""
+    """The :class:`Delivery` of an authentic request; anything doubtful raises BadDelivery."""
     if not same_secret(headers.get(settings["webhook_header"].lower(), ""), settings["webhook_secret"]):
         raise BadDelivery("The shared header is missing or wrong.")
-    if len(body) > MAX_BODY:
-        raise BadDelivery("The delivery is too large.", status=400)
     try:
-        data = json.loads(body)
-    except ValueError as error:
-        raise BadDelivery("The delivery is not JSON.", status=400) from error
+        data = json.loads(body) if len(body) <= MAX_BODY else None
+    except ValueError:
+        data = None
     if not isinstance(data, dict) or not isinstance(data.get("event"), str):
-        raise BadDelivery("The delivery names no event.", status=400)
+        raise BadDelivery("The delivery is too large, no JSON or names no event.", status=400)
     ours = settings["contract_id"]
     if data.get("contractId") != ours or headers.get("smaregi-contract-id", ours) != ours:
         raise BadDelivery("The delivery belongs to another contract.")
-    return Delivery(
-        delivery_id=headers.get("smaregi-event-id") or hashlib.sha256(body).hexdigest(),
-        topic=f"{data['event']}/{data.get('action', '')}",
-        hints=tuple(_hints(data)),
-    )
-
-
-def _hints(data):
-    if data["event"] not in EVENTS:
-        return
-    stream, field = EVENTS[data["event"]]
-    ids = data.get(field) or data.get("ids") or []
+    stream, field = EVENTS.get(data["event"], ("", "ids"))
+    ids = (data.get(field) or data.get("ids") or []) if stream else []
     if not isinstance(ids, list) or len(ids) > MAX_IDS:
-        raise BadDelivery("The delivery's list of ids has an unknown shape.", status=400)
-    for item in dict.fromkeys(_external_id(stream, item) for item in ids):
-        yield Hint(stream, item)
+        raise BadDelivery("The delivery's ids have an unknown shape.", status=400)
+    hints = tuple(Hint(stream, key) for key in dict.fromkeys(_external_id(stream, item) for item in ids))
+    delivery_id = headers.get("smaregi-event-id") or hashlib.sha256(body).hexdigest()
+    return Delivery(delivery_id, f"{data['event']}/{data.get('action', '')}", hints)
 
 
 def _external_id(stream, item):

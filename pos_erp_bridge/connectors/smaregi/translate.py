@@ -2,11 +2,12 @@
 """Smaregi's JSON as canonical records. Pure: the same payload always gives the same record.
 
 The vendor leaves some conventions unsaid (signs on a dispose record, which level of a bundle carries the
-price, whether staff discounts are already in the line's sum). We never guess: each plausible reading is
+price, whether staff discounts are already in a line's sum). We never guess: each plausible reading is
 worked out, and one is believed only if every figure then adds up. If none does, the receipt is blocked.
 """
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import product
@@ -17,89 +18,70 @@ from ..records import ZERO
 from . import const
 
 
-def money(row, name):
-    """A number of the vendor, which comes as text; absent, null and "" are zero."""
+def money(row, *names):
+    """The sum of some of a row's numbers, which come as text; absent, null and "" are zero."""
     try:
-        return Decimal(str(row.get(name) or 0))
+        return sum((Decimal(str(row.get(name) or 0)) for name in names), ZERO)
     except InvalidOperation as error:
-        raise DataError(f"{name} is {row[name]!r}, which is no number.") from error
+        raise DataError(f"Not a number in {', '.join(f'{n}={row.get(n)!r}' for n in names)}.") from error
 
 
 def moment(text):
     """An aware datetime; a time without zone is Japan's."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{text!r} is no date and time.") from error
+    parsed = datetime.fromisoformat(text)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=const.JAPAN)
-
-
-def version(row):
-    """Text that sorts by time: UTC, then what only ever moves forward within the same second.
-
-    Rows without updDateTime (not seen so far) fall back to their latest other moment.
-    """
-    times = [row.get("updDateTime")] if row.get("updDateTime") else [
-        row[n] for n in ("cancelDateTime", "transactionDateTime", "terminalTranDateTime", "adjustmentDateTime") if row.get(n)
-    ]
-    stamp = max((moment(t) for t in times), default=datetime.min.replace(tzinfo=UTC))
-    steps = "".join(str(row.get(n) or 0) for n in ("cancelDivision", "disposeDivision", "sumDivision"))
-    return f"{stamp.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" + (f".{steps}" if "transactionHeadId" in row else "")
 
 
 def external_id(stream, row):
     return "|".join(str(row[name]) for name in const.RESOURCES[stream][1])
 
 
+def version(row):
+    """Text that sorts by time: UTC, then what only ever moves forward within one second.
+
+    Rows without updDateTime (a closing, none else so far) fall back to the latest of their other moments.
+    """
+    others = ("cancelDateTime", "transactionDateTime", "terminalTranDateTime", "adjustmentDateTime")
+    times = [row[name] for name in (("updDateTime",) if row.get("updDateTime") else others) if row.get(name)]
+    stamp = max(map(moment, times), default=datetime(1, 1, 2, tzinfo=UTC)).astimezone(UTC)
+    steps = "".join(str(row.get(name) or 0) for name in ("cancelDivision", "disposeDivision", "sumDivision"))
+    return stamp.strftime("%Y-%m-%dT%H:%M:%SZ") + (f".{steps}" if "transactionHeadId" in row else "")
+
+
+def lacks_point_rule(head):
+    return bool(money(head, "pointDiscount")) and not head.get("pointSpendDivision")
+
+
 # -- masters ------------------------------------------------------------------------------------
-def product_ref(row, jan_field):
-    jan = str(row.get(jan_field) or "")
-    return records.ProductRef(
-        external_id=str(row.get("productId") or ""),
-        barcode=jan if jan.isdigit() and len(jan) in (8, 12, 13, 14) else "",
-        sku=row.get("productCode") or "",
-        name=row.get("productName") or "",
-    )
+def product_ref(row, settings):
+    jan = str(row.get(settings["jan_field"]) or "")
+    is_jan = jan.isdigit() and len(jan) in (8, 12, 13, 14)
+    code, name = row.get("productCode") or "", row.get("productName") or ""
+    return records.ProductRef(str(row["productId"]), jan if is_jan else "", code, name)
 
 
 def store(row, _settings):
-    return records.Store(
-        external_id=row["storeId"],
-        name=row["storeName"],
-        code=row.get("storeCode") or "",
-        is_active=row.get("pauseFlag") != "1",
-        is_warehouse=row.get("division") == "2",
-    )
+    is_open, is_warehouse = row.get("pauseFlag") != "1", row.get("division") == "2"
+    return records.Store(row["storeId"], row["storeName"], row.get("storeCode") or "", is_open, is_warehouse)
 
 
 def catalogue_entry(row, settings):
-    """The rate itself is not on a product: only whether it is untaxed or reduced."""
+    """The rate is not on a product, only whether it is untaxed or reduced."""
     return records.Product(
-        ref=product_ref(row, settings["jan_field"]),
-        version=version(row),
-        price=money(row, "price"),
-        tax_included=row.get("taxDivision") != "1",
-        tax_rate=ZERO if row.get("taxDivision") == "2" else None,
-        reduced=row.get("reduceTaxId") == "10000001",
-        is_storable=row.get("stockControlDivision") != "1",
-        active=row.get("displayFlag") != "0",
-    )
+        product_ref(row, settings), version(row), money(row, "price"), tax_included=row.get("taxDivision") != "1",
+        tax_rate=ZERO if row.get("taxDivision") == "2" else None, reduced=row.get("reduceTaxId") == "10000001",
+        is_storable=row.get("stockControlDivision") != "1", active=row.get("displayFlag") != "0",
+    )  # fmt: skip
 
 
-def customer(row, _settings):
+def customer(row, _settings=None):
     name = " ".join(filter(None, (row.get("lastName"), row.get("firstName"))))
-    phone = row.get("mobileNumber") or row.get("phoneNumber") or ""
+    phone, code = row.get("mobileNumber") or row.get("phoneNumber") or "", row.get("postCode")
+    address = records.Address(name, zip=code, country_code="JP", street=row.get("address") or "", phone=phone)
     return records.Customer(
-        external_id=row["customerId"],
-        version=version(row) if row.get("updDateTime") else "",
-        name=name,
-        code=row.get("customerCode") or "",
-        email=row.get("mailAddress") or "",
-        phone=phone,
-        address=records.Address(name, zip=row["postCode"], country_code="JP", street=row.get("address") or "", phone=phone)
-        if row.get("postCode")
-        else None,
-    )
+        row["customerId"], version(row), name, row.get("customerCode") or "", row.get("mailAddress") or "", phone,
+        address if code else None,
+    )  # fmt: skip
 
 
 def stock_level(row, _settings):
@@ -109,289 +91,199 @@ def stock_level(row, _settings):
 def closing(row, _settings):
     """One till's closing (精算). Only what is known to be in the answer is read; the rest stays None.
 
-    The business day is not in it: it follows from the hour at which the store's day changes.
+    The business day is not in it: it follows from the time at which the store's day changes.
     """
-    closed_at = moment(row["adjustmentDateTime"])
+    closed_at, cash = moment(row["adjustmentDateTime"]), row.get("cashAdjustment") or {}
     hours, _, minutes = str(row.get("_sumDateChangeTime") or "0").partition(":")
-    start = timedelta(hours=int(hours), minutes=int(minutes[:2] or 0))
-    cash = row.get("cashAdjustment")
-    has_count = isinstance(cash, dict) and any(cash.get(name) not in (None, "") for name in const.DENOMINATIONS)
+    day = closed_at.astimezone(const.JAPAN) - timedelta(hours=int(hours), minutes=int(minutes[:2] or 0))
+    pieces = {f"{name}Yen": worth for name, worth in const.NOTES_AND_COINS.items()}
+    counted = sum(money(cash, name) * worth for name, worth in pieces.items()) if pieces.keys() & cash.keys() else None
     return records.ZReport(
-        external_id=external_id("closing", row),
-        version=version(row),
-        store_id=row["storeId"],
-        business_date=(closed_at.astimezone(const.JAPAN) - start).date(),
-        closed_at=closed_at,
-        cash_counted=sum(money(cash, n) * worth for n, worth in const.DENOMINATIONS.items()) if has_count else None,
+        external_id("closing", row), version(row), row["storeId"], day.date(), closed_at, cash_counted=counted
     )
 
 
 # -- transactions -------------------------------------------------------------------------------
 def transaction(head, settings):
     """A transaction of any division; only division 1 is turnover."""
-    division = head["transactionHeadDivision"]
-    if division == const.SALE:
-        return sale(head, settings)
-    if division in (const.CASH_IN, const.CASH_OUT):
-        return _cash_move(head, 1 if division == const.CASH_IN else -1)
-    if division in const.POINTS:
-        return _points_entry(head, *const.POINTS[division])
-    reason = const.SET_ASIDE.get(division, f"transactionHeadDivision {division} is unknown")
-    return records.SetAside(head["transactionHeadId"], version(head), f"transaction/{division}", reason)
-
-
-def _first(head, names):
-    return next((abs(value) for value in (money(head, n) for n in names) if value), ZERO)
-
-
-def _is_void(head):
-    return head.get("cancelDivision") == "1"
-
-
-def _business_date(head, sold_at):
-    return date.fromisoformat(head["sumDate"]) if head.get("sumDate") else sold_at.astimezone(const.JAPAN).date()
-
-
-def _cash_move(head, sign):
+    key, division = head["transactionHeadId"], head["transactionHeadDivision"]
+    is_void = head.get("cancelDivision") == "1"
     moved_at = moment(head["terminalTranDateTime"])
-    return records.CashMove(
-        external_id=head["transactionHeadId"],
-        version=version(head),
-        store_id=head["storeId"],
-        moved_at=moved_at,
-        business_date=_business_date(head, moved_at),
-        amount=sign * _first(head, ("total", "depositCash", "cashTotal")),
-        reason=head.get("memo") or "",
-        state="void" if _is_void(head) else "done",
-    )
+    if division == const.SALE:
+        return _sale(head, settings, moved_at, is_void)
+    if division in (const.CASH_IN, const.CASH_OUT):
+        amount = _first(head, "total", "depositCash", "cashTotal") * (1 if division == const.CASH_IN else -1)
+        return records.CashMove(
+            key, version(head), head["storeId"], moved_at, _business_date(head, moved_at), amount,
+            head.get("memo") or "", "void" if is_void else "done",
+        )  # fmt: skip
+    if division in const.POINTS:
+        sign, names, reason = const.POINTS[division]
+        points = ZERO if is_void else sign * _first(head, *names)  # a cancelled entry is worth nothing any more
+        return records.PointsEntry(key, version(head), head.get("customerId") or "", points, moved_at, reason)
+    reason = const.SET_ASIDE.get(division, f"transactionHeadDivision {division} is unknown")
+    return records.SetAside(key, version(head), f"transaction/{division}", reason)
 
 
-def _points_entry(head, sign, names, reason):
-    """A cancelled entry is worth nothing: zero points in a newer version."""
-    return records.PointsEntry(
-        external_id=head["transactionHeadId"],
-        version=version(head),
-        customer_id=head.get("customerId") or "",
-        points=ZERO if _is_void(head) else sign * _first(head, names),
-        moved_at=moment(head["terminalTranDateTime"]),
-        reason=reason,
-    )
+def _first(head, *names):
+    return next((abs(value) for value in (money(head, name) for name in names) if value), ZERO)
 
 
-def sale(head, settings):
-    details = head.get("details")
-    if not details:
-        raise DataError("The receipt came without lines.")
+def _business_date(head, moved_at):
+    """sumDate, which is empty until the day is closed on some contracts: then the day of the sale in Japan."""
+    return date.fromisoformat(head["sumDate"]) if head.get("sumDate") else moved_at.astimezone(const.JAPAN).date()
+
+
+def _sale(head, settings, sold_at, is_void):
     points_paid = money(head, "pointDiscount") if head.get("pointSpendDivision") == const.POINTS_ARE_MONEY else ZERO
-    total = money(head, "total") + points_paid
-    lines, problems = _lines(head, details, total, settings["jan_field"])
+    total, is_dispose = money(head, "total") + points_paid, head.get("disposeDivision") == "2"
+    lines, problems = _lines(head, total, settings)
     tenders, note = _tenders(head, points_paid, total)
     problems += _differences(("means of payment", sum(t.amount for t in tenders), "total", total))
-    if money(head, "pointDiscount") and not head.get("pointSpendDivision"):
+    if lacks_point_rule(head):
         problems.append("The receipt does not say whether points are a payment or a discount.")
-    if head.get("disposeDivision") == "2" and total > 0 and all(line.quantity > 0 for line in lines if line.product):
+    if is_dispose and total > 0 and all(line.quantity > 0 for line in lines if line.product):
         problems.append(f"The receipt takes back another one, yet its total is {total} and nothing on it is negative.")
-    sold_at = moment(head["terminalTranDateTime"])
+    buyer = {"customerCode": head.get("customerCode"), **(head.get("customer") or {})}
     return records.Sale(
-        external_id=head["transactionHeadId"],
-        version=version(head),
-        store_id=head["storeId"],
-        number=head.get("transactionUuid") or head.get("terminalTranId") or head["transactionHeadId"],
-        sold_at=sold_at,
-        business_date=_business_date(head, sold_at),
-        total=total,
-        lines=tuple(lines),
-        taxes=_taxes(lines),
-        tenders=tuple(tenders),
-        state="void" if _is_void(head) else "done",
-        original_id=head.get("disposeServerTransactionHeadId") or "" if head.get("disposeDivision") == "2" else "",
-        terminal=head.get("terminalId") or "",
-        cashier=head.get("staffName") or "",
-        customer=_buyer(head),
-        points_earned=money(head, "newPoint"),
-        points_spent=money(head, "spendPoint"),
-        note="\n".join(filter(None, (head.get("memo"), note))),
-        problems=tuple(problems),
-    )
+        head["transactionHeadId"], version(head), head["storeId"],
+        number=head.get("transactionUuid") or head["transactionHeadId"],
+        sold_at=sold_at, business_date=_business_date(head, sold_at), total=total,
+        lines=tuple(lines), taxes=_taxes(lines), tenders=tuple(tenders), state="void" if is_void else "done",
+        original_id=head.get("disposeServerTransactionHeadId") or "" if is_dispose else "",
+        terminal=head.get("terminalId") or "", cashier=head.get("staffName") or "",
+        customer=customer({**buyer, "customerId": head["customerId"]}) if head.get("customerId") else None,
+        points_earned=money(head, "newPoint"), points_spent=money(head, "spendPoint"),
+        note="\n".join(filter(None, (head.get("memo"), note))), problems=tuple(problems),
+    )  # fmt: skip
 
 
-def _buyer(head):
-    if not head.get("customerId"):
-        return None
-    known = head.get("customer") or {}
-    return customer({"customerCode": head.get("customerCode"), **known, "customerId": head["customerId"]}, None)
-
-
-def _lines(head, details, total, jan_field):
-    """The lines under the first reading in which all figures agree, else under the first with its problems."""
-    first = None
-    for level, direction, shares in product(_levels(details), _directions(head), (False, True)):
-        lines = [_line(head, row, direction, shares, jan_field) for row in level]
-        goods = sum(direction * _signed(row, "unitDiscountedSum") for row in level)
-        lines += _extra_lines(head, sum(line.tax for line in lines), level)
+def _lines(head, total, settings):
+    """(lines, problems) of the first reading in which all figures agree, else of the very first."""
+    first, directions = None, (1, -1) if head.get("disposeDivision") == "2" else (1,)
+    for level, direction, has_shares in product(_levels(head["details"]), directions, (False, True)):
+        lines = [_line(head, row, direction, has_shares, settings) for row in level]
+        lines += _extra_lines(head, level, sum(line.tax for line in lines))
+        before = direction * sum(_signed(row, "unitDiscountedSum") for row in level)
         problems = _differences(
-            ("lines before receipt discounts", goods, "subtotal", money(head, "subtotal")),
+            ("lines before receipt discounts", before, "subtotal", money(head, "subtotal")),
             ("lines", sum(line.amount for line in lines), "total", total),
-            ("tax of the lines", sum(line.tax for line in lines), "tax of the receipt", _tax(head)),
+            ("taxes of the lines", sum(line.tax for line in lines), "tax", money(head, "taxInclude", "taxExclude")),
         )
-        if not problems:
-            return lines, []
         first = first or (lines, problems)
+        if not problems:
+            return lines, problems
     return first
 
 
 def _levels(details):
-    """The choices of lines to count: all but bundle parents, all but bundle parts. Options always count."""
+    """The choices of lines to count: all but bundle parents, or all but bundle parts. Options always count."""
     wholes = {row["transactionDetailId"] for row in details if row.get("productDivision") in const.WHOLES}
-    is_part = [r.get("parentTransactionDetailId") in wholes and r.get("productDivision") != const.OPTION for r in details]
-    if not any(is_part):
-        return [details]
-    without_wholes = [row for row in details if row["transactionDetailId"] not in wholes]
-    without_parts = [row for row, part in zip(details, is_part, strict=True) if not part]
-    return [without_wholes, without_parts]
+    parts = {
+        row["transactionDetailId"]
+        for row in details
+        if row.get("parentTransactionDetailId") in wholes and row.get("productDivision") != const.OPTION
+    }
+    left_out = [wholes, parts] if parts else [()]
+    return [[row for row in details if row["transactionDetailId"] not in left] for left in left_out]
 
 
-def _directions(head):
-    """A dispose record may repeat the original's lines unchanged under a negative head."""
-    return (1, -1) if head.get("disposeDivision") == "2" else (1,)
+def _signed(row, *names):
+    """Figures of a line. On a return line they count as negative however they were sent."""
+    is_return = row.get("transactionDetailDivision") == const.RETURNED
+    return sum(-abs(money(row, name)) if is_return else money(row, name) for name in names)
 
 
-def _signed(row, name):
-    """A figure of a line. On a return line it counts as negative however it was sent."""
-    value = money(row, name)
-    return -abs(value) if row.get("transactionDetailDivision") == "2" else value
-
-
-def _line(head, row, direction, shares, jan_field):
-    def figure(*names):
-        return direction * sum(_signed(row, name) for name in names)
-
+def _line(head, row, direction, has_shares, settings):
     discounts = ["discountPriceProportional", "discountCouponProportional"]
     if head.get("pointSpendDivision") != const.POINTS_ARE_MONEY:
         discounts.append("discountPointProportional")
-    if shares:
+    if has_shares:
         discounts += ["productBundleProportional", "staffDiscountProportional", "bargainDiscountProportional"]
-    tax = figure("taxIncludeProportional", "taxExcludeProportional")
-    amount = figure("unitDiscountedSum", "roundingPriceProportional", "taxExcludeProportional") - figure(*discounts)
+    gross = _signed(row, "unitDiscountedSum", "taxExcludeProportional") + money(row, "roundingPriceProportional")
     rate, is_reduced = _rate(head, row)
-    if head.get("taxFreeSalesDivision") not in (None, "", "0") and money(row, "taxFree"):
-        relief = figure("taxFree")
-        amount, tax = amount - relief, tax - relief
-        rate = rate if tax else ZERO
-    is_product = bool(row.get("productId"))
     return records.SaleLine(
-        external_id=row["transactionDetailId"],
-        quantity=figure("quantity"),
+        row["transactionDetailId"], direction * _signed(row, "quantity"),
         unit_price=money(row, "salesPrice") - money(row, "unitDiscountPrice"),
-        amount=amount,
-        tax=tax,
-        tax_rate=rate,
-        reduced=is_reduced,
-        product=product_ref(row, jan_field) if is_product else None,
+        amount=direction * (gross - _signed(row, *discounts)),
+        tax=direction * _signed(row, "taxIncludeProportional", "taxExcludeProportional"),
+        tax_rate=rate, reduced=is_reduced, product=product_ref(row, settings) if row.get("productId") else None,
         name=row.get("productName") or row.get("categoryName") or "",
-    )
+    )  # fmt: skip
 
 
 def _rate(head, row):
-    """(percent, reduced). Whatever the till says is passed on, known or not."""
-    if row.get("taxDivision") == "2":
-        return ZERO, False
-    names = ("modifiedTaxRate", "reduceTaxRate" if row.get("reduceTaxId") else "", "taxRate", "standardTaxRate")
-    text = next((row[name] for name in names if row.get(name)), head.get("taxRate"))
-    rate = money({"taxRate": text}, "taxRate")
-    rate = rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate.normalize()
-    return rate, bool(row.get("reduceTaxId")) and rate == money(row, "reduceTaxRate")
+    """(percent, is reduced). Whatever the till says is passed on, known to us or not."""
+    names = ["modifiedTaxRate", "reduceTaxRate", "taxRate", "standardTaxRate"]
+    if not row.get("reduceTaxId"):
+        names.remove("reduceTaxRate")
+    rate = money({**head, **{name: row.get(name) for name in names}}, next((n for n in names if row.get(n)), "taxRate"))
+    rate = ZERO if row.get("taxDivision") == "2" else rate
+    return rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate, (
+        bool(row.get("reduceTaxId")) and rate == money(row, "reduceTaxRate")
+    )
 
 
-def _tax(head):
-    return money(head, "taxInclude") + money(head, "taxExclude")
-
-
-def _extra_lines(head, tax_of_lines, details):
-    """Shipping, fee and what rounding is on no line. Tax of the receipt that no line has is theirs."""
-    kinds = (("carriage", "shipping", "Shipping"), ("commission", "fee", "Fee"))
-    extras = [(name, kind, label, money(head, name)) for name, kind, label in kinds if money(head, name)]
-    rounding = money(head, "roundingPrice") - sum(_signed(row, "roundingPriceProportional") for row in details)
-    tax_left = _tax(head) - tax_of_lines
-    rate = money(head, "taxRate")
-    for number, (name, kind, label, amount) in enumerate(extras, 1):
-        included = (amount * rate / (100 + rate)).to_integral_value()
-        tax = included if number < len(extras) else tax_left
-        # At most two yen of rounding are believed; any more is a contradiction and shows as one.
-        tax = tax if tax_left and abs(tax - included) <= 2 else ZERO
-        tax_left -= tax
-        yield records.SaleLine(name, Decimal(1), amount, amount, tax, rate if tax else ZERO, name=label, kind=kind)
-    if rounding:
-        yield records.SaleLine("rounding", Decimal(1), rounding, rounding, ZERO, ZERO, name="Rounding", kind="adjustment")
+def _extra_lines(head, details, tax_of_lines):
+    """Shipping, fee and what rounding is on no line. Tax of the receipt that no line has belongs to them."""
+    left, rate = money(head, "taxInclude", "taxExclude") - tax_of_lines, money(head, "taxRate")
+    for name, kind in (("carriage", "shipping"), ("commission", "fee")):
+        if amount := money(head, name):
+            included = (amount * rate / (100 + rate)).to_integral_value()
+            # A yen or two of rounding is believed; more is a contradiction and stays visible as one.
+            tax = ZERO if not left else left if abs(left - included) <= 2 else included
+            left -= tax
+            yield records.SaleLine(name, Decimal(1), amount, amount, tax, rate if tax else ZERO, name=name, kind=kind)
+    if amount := money(head, "roundingPrice") - sum(money(row, "roundingPriceProportional") for row in details):
+        yield records.SaleLine("rounding", Decimal(1), amount, amount, ZERO, ZERO, name="rounding", kind="adjustment")
 
 
 def _taxes(lines):
     """Per rate, the sum of what the lines say: the receipt itself has no such table."""
-    totals, taxes = defaultdict(Decimal), defaultdict(Decimal)
+    sums = defaultdict(lambda: [ZERO, ZERO])
     for line in lines:
-        key = line.tax_rate, line.reduced
-        totals[key] += line.amount
-        taxes[key] += line.tax
-    return tuple(records.TaxAmount(*key, totals[key], taxes[key]) for key in sorted(totals))
+        entry = sums[line.tax_rate, line.reduced]
+        entry[:] = entry[0] + line.amount, entry[1] + line.tax
+    return tuple(records.TaxAmount(*key, *sums[key]) for key in sorted(sums))
 
 
 def _tenders(head, points_paid, total):
-    """(tenders, note). Change is netted with the cash, which may leave the drawer poorer."""
-    rows = head.get("depositOthers") or []
+    """(tenders, note). Change is netted with the cash and may leave the drawer poorer."""
+    cash, card = money(head, "depositCash") - money(head, "change"), head.get("cardCompany") or "Credit card"
     tenders = [
-        records.Tender("cash", "cash", "Cash", money(head, "depositCash") - money(head, "change"), "cash"),
-        records.Tender("credit", "credit", head.get("cardCompany") or "Credit card", money(head, "depositCredit"), "card"),
-        *(_other_tender(row) for row in rows),
+        records.Tender("cash", "cash", "Cash", cash, "cash"),
+        records.Tender("credit", "credit", card, money(head, "depositCredit"), "card"),
         records.Tender("points", "points", "Points", points_paid, "points"),
     ]
+    others, vouchers = head.get("depositOthers") or [], set()
+    for row in others:
+        kind, key = "voucher" if row.get("paymentSecuritiesFlag") == "1" else "other", f"other-{row['no']}"
+        name, code = row.get("paymentMethodName") or "", str(row["paymentMethodId"])
+        tenders.append(records.Tender(key, code, name, money(row, "depositOthers"), kind))
+        vouchers |= {key} if row.get("paymentChangeFlag") == "0" else set()
     tenders = [tender for tender in tenders if tender.amount]
-    paid, note = sum(tender.amount for tender in tenders), ""
-    pick_up = head.get("layawayPickUp") or {}
-    held = money(pick_up, "receivedDepositCash") + money(pick_up, "receivedDepositCredit")
-    keeps_change = {f"other-{row.get('no')}": row.get("paymentChangeFlag") == "0" for row in rows}
-    if paid == -total and total < 0:
-        # Refunds with unsigned deposits: money went out, since the receipt's total is negative.
-        tenders = [_with_amount(tender, -tender.amount) for tender in tenders]
-    elif held and paid + held == total:
-        tenders.append(records.Tender("layaway", "layaway", "Deposit of the layaway", held))
-    elif paid > total > 0:
-        # A voucher without change may be worth more than what it paid for.
-        surplus = paid - total
-        for number, tender in enumerate(tenders):
-            if keeps_change.get(tender.external_id) and tender.amount > surplus:
-                tenders[number] = _with_amount(tender, tender.amount - surplus)
-                note = f"{tender.name} was worth {tender.amount}; {surplus} of it gave no change."
-                break
-    return tenders, note
-
-
-def _other_tender(row):
-    return records.Tender(
-        external_id=f"other-{row.get('no')}",
-        code=str(row.get("paymentMethodId") or ""),
-        name=row.get("paymentMethodName") or "",
-        amount=money(row, "depositOthers"),
-        kind="voucher" if row.get("paymentSecuritiesFlag") == "1" else "other",
-    )
-
-
-def _with_amount(tender, amount):
-    return records.Tender(tender.external_id, tender.code, tender.name, amount, tender.kind)
+    surplus = sum(tender.amount for tender in tenders) - total
+    held = money(head.get("layawayPickUp") or {}, "receivedDepositCash", "receivedDepositCredit")
+    if total < 0 and surplus == -2 * total:  # a refund with unsigned deposits
+        return [replace(tender, amount=-tender.amount) for tender in tenders], ""
+    if held and surplus == -held:  # paid in part when the goods were laid away
+        return [*tenders, records.Tender("layaway", "layaway", "Deposit of the layaway", held)], ""
+    for number, tender in enumerate(tenders):
+        if total > 0 and tender.external_id in vouchers and 0 < surplus < tender.amount:
+            tenders[number] = replace(tender, amount=tender.amount - surplus)
+            return tenders, f"{tender.name} was worth {tender.amount}; {surplus} of it gave no change."
+    return tenders, ""
 
 
 def _differences(*pairs):
     return [
-        f"The {left_name} add up to {left}, but the {right_name} says {right}: a difference of {left - right}."
+        f"The {left_name} add up to {left}, but the {right_name} is {right}: a difference of {left - right}."
         for left_name, left, right_name, right in pairs
         if left != right
     ]
 
 
 TRANSLATORS = {
-    "store": store,
-    "product": catalogue_entry,
-    "customer": customer,
-    "sale": transaction,
-    "closing": closing,
-    "stock": stock_level,
-}
+    "store": store, "product": catalogue_entry, "customer": customer,
+    "sale": transaction, "closing": closing, "stock": stock_level,
+}  # fmt: skip
