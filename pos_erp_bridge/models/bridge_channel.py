@@ -5,6 +5,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import ormcache
 
+from odoo.addons.base.models.res_partner import _tz_get
+
 from ..connectors import base, get, registered
 
 
@@ -54,7 +56,7 @@ class BridgeChannel(models.Model):
         "Book from", default=fields.Date.context_today, required=True,
         help="Sales of earlier business days are set aside, not booked.",
     )
-    timezone = fields.Char(default="Asia/Tokyo", required=True)
+    timezone = fields.Selection(_tz_get, default="Asia/Tokyo", required=True)
     poll_minutes = fields.Integer("Poll every (minutes)", default=10, required=True)
     store_ids = fields.One2many("bridge.store", "channel_id")
     default_store_id = fields.Many2one(
@@ -214,7 +216,9 @@ class BridgeChannelSetting(models.Model):
     is_secret = fields.Boolean(compute="_compute_spec")
     is_required = fields.Boolean(compute="_compute_spec")
     value = fields.Char("Stored value", copy=False, groups="base.group_system")
-    shown_value = fields.Char("Value", compute="_compute_shown_value", inverse="_inverse_shown_value")
+    shown_value = fields.Char(
+        "Value", compute="_compute_shown_value", inverse="_inverse_shown_value", groups="base.group_system"
+    )
 
     _name_uniq = models.Constraint("UNIQUE(channel_id, name)", "A setting has one value per channel.")
 

@@ -7,6 +7,7 @@ method is enqueued through it instead, one queue channel per bridge channel.
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 
 from odoo import SUPERUSER_ID, api, fields, models
@@ -19,10 +20,10 @@ _logger = logging.getLogger(__name__)
 
 # lane: (minutes between runs nobody asked for, priority)
 LANES = {"inbound": (5, 2), "outward": (5, 3), "poll": (1, 6)}
-# Wake-ups of one process within this time are told to the cron workers together, in seconds:
-# telling them opens a connection each time.
-NOTIFY_DELAY = 0.02
-_notify_pending = {}
+# Telling the cron workers opens a connection each time, so what one process commits shortly after another
+# is told together. Seconds: from a lone wake-up to its telling; from one telling to the next.
+NOTIFY_DELAY, NOTIFY_PAUSE = 0.01, 0.1
+_notify_pending, _notified_at = {}, {}
 _notify_lock = threading.Lock()
 
 
@@ -86,12 +87,13 @@ class BridgeChannel(models.Model):
         return {(cron.bridge_channel_id.id, cron.bridge_lane): cron.id for cron in crons}
 
     def _notify_soon(self):
-        """Tell the cron workers once for everything this process commits within NOTIFY_DELAY."""
+        """Tell the cron workers, once for everything this process commits until then."""
         cron, dbname = self.env["ir.cron"], self.env.cr.dbname
         with _notify_lock:
             if dbname in _notify_pending:
                 return
-            timer = threading.Timer(NOTIFY_DELAY, self._notify_now, [cron, dbname])
+            pause = _notified_at.get(dbname, 0) + NOTIFY_PAUSE - time.monotonic()
+            timer = threading.Timer(max(NOTIFY_DELAY, pause), self._notify_now, [cron, dbname])
             timer.daemon = True
             _notify_pending[dbname] = timer
         timer.start()
@@ -100,6 +102,7 @@ class BridgeChannel(models.Model):
     def _notify_now(cron, dbname):
         with _notify_lock:
             _notify_pending.pop(dbname, None)
+            _notified_at[dbname] = time.monotonic()
         cron._notifydb()
 
     # -- running ---------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from psycopg2.errors import UniqueViolation
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..connectors import registered
+
 # Seconds until the next try, by number of tries so far; after the last the event has failed.
 RETRY_DELAYS = (5, 30, 120, 600, 3600, 6 * 3600)
 HINT_STREAM = "delivery"
@@ -26,7 +28,7 @@ class BridgeEvent(models.Model):
 
     channel_id = fields.Many2one("bridge.channel", required=True, ondelete="cascade", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True, index=True)
-    stream = fields.Char(required=True, readonly=True)
+    stream = fields.Selection(selection="_selection_stream", required=True, readonly=True)
     external_id = fields.Char("Id at the channel", required=True, readonly=True, index=True)
     external_version = fields.Char("Version", required=True, readonly=True)
     is_hint = fields.Boolean("Notification", readonly=True)
@@ -35,6 +37,7 @@ class BridgeEvent(models.Model):
         required=True, readonly=True,
     )
     payload = fields.Text(readonly=True, prefetch=False)
+    payload_text = fields.Text("What the channel said", compute="_compute_payload_text")
     received_at = fields.Datetime(default=fields.Datetime.now, readonly=True)
     parent_id = fields.Many2one("bridge.event", "Told by", readonly=True, index="btree_not_null", ondelete="set null")
 
@@ -49,7 +52,19 @@ class BridgeEvent(models.Model):
         ],
         default="pending", required=True, readonly=True,
     )
-    result = fields.Char(readonly=True, help="created, updated, unchanged, outdated, corrected, ignored")
+    result = fields.Selection(
+        [
+            ("created", "Created"),
+            ("updated", "Updated"),
+            ("unchanged", "Unchanged"),
+            ("outdated", "Outdated"),
+            ("corrected", "Corrected"),
+            ("ignored", "Not booked"),
+            ("fetched", "Fetched"),
+            ("rehearsed", "Rehearsed"),
+        ],
+        readonly=True,
+    )
     message = fields.Text("Reason", readonly=True)
     error_class = fields.Selection(
         [("config", "Set-up"), ("auth", "Credentials"), ("transient", "Temporary"), ("data", "Data")], readonly=True
@@ -69,27 +84,50 @@ class BridgeEvent(models.Model):
     _open_index = models.Index("(channel_id, state) WHERE state IN ('waiting', 'blocked', 'failed')")
     _received_index = models.Index("(channel_id, received_at)")
 
+    @api.model
+    def _selection_stream(self):
+        names = {
+            HINT_STREAM: self.env._("Notification"),
+            "store": self.env._("Store"),
+            "product": self.env._("Product"),
+            "customer": self.env._("Customer"),
+            "sale": self.env._("Till sale"),
+            "order": self.env._("Web order"),
+            "closing": self.env._("Closing"),
+            "stock": self.env._("Stock level"),
+        }
+        more = {stream for connector in registered().values() for stream in connector.streams} - names.keys()
+        return [*names.items(), *((stream, stream) for stream in sorted(more))]
+
+    @api.depends("payload")
+    def _compute_payload_text(self):
+        """The payload indented, for people; as it came where it is no JSON."""
+        for event in self:
+            try:
+                event.payload_text = json.dumps(json.loads(event.payload or "null"), ensure_ascii=False, indent=2)
+            except ValueError:
+                event.payload_text = event.payload
+
     # -- intake ----------------------------------------------------------------------------------
     @api.model
     def _take_delivery(self, channel_id, company_id, delivery, body):
         """Keep a verified webhook; True when it is new. The unique key decides, never a search: under
         REPEATABLE READ the other delivery's row may be invisible even after it has won."""
         payload = {"hints": [[hint.stream, hint.external_id] for hint in delivery.hints], "body": body}
-        cr = self.env.cr
         try:
-            with cr.savepoint(flush=False):
-                cr.execute(
-                    SQL(
-                        """INSERT INTO bridge_event (channel_id, company_id, stream, external_id, external_version, is_hint,
-                               origin, payload, received_at, state, priority, run_at, attempts, create_date, write_date)
-                           VALUES (%s, %s, %s, %s, %s, true, 'webhook', %s, timezone('utc', now()), 'pending', 1,
-                               timezone('utc', now()), 0, timezone('utc', now()), timezone('utc', now()))""",
-                        channel_id, company_id, HINT_STREAM, delivery.delivery_id, delivery.topic,
-                        json.dumps(payload, ensure_ascii=False),
-                    ),
-                    log_exceptions=False,
-                )
+            self.env.cr.execute(
+                SQL(
+                    """INSERT INTO bridge_event (channel_id, company_id, stream, external_id, external_version, is_hint,
+                           origin, payload, received_at, state, priority, run_at, attempts, create_date, write_date)
+                       SELECT %s, %s, %s, %s, %s, true, 'webhook', %s, now.at, 'pending', 1, now.at, 0, now.at, now.at
+                         FROM (SELECT now() AT TIME ZONE 'utc' AS at) now""",
+                    channel_id, company_id, HINT_STREAM, delivery.delivery_id, delivery.topic,
+                    json.dumps(payload, ensure_ascii=False),
+                ),
+                log_exceptions=False,
+            )
         except UniqueViolation:
+            self.env.cr.rollback()  # nothing else was done in this request
             return False
         return True
 
