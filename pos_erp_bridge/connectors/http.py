@@ -78,6 +78,13 @@ class Http:
                     raise
                 self._sleep(wait)
 
+    def wait(self, seconds):
+        """Pause inside a call because the vendor asked for it in an answer; a long wait is handed to the lane."""
+        if seconds > LONGEST_WAIT:
+            raise TransientError(f"The channel asks for a pause of {seconds:.0f} s.", retry_after=seconds)
+        if seconds > 0:
+            self._sleep(seconds)
+
     def _send(self, method, url, timeout, kwargs):
         started = time.monotonic()
         status = "-"
@@ -133,7 +140,7 @@ def check_url(url):
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_loopback = host in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
+    if not host or (parts.scheme != "https" and not (parts.scheme == "http" and is_loopback)):
         raise ConfigError(f"The address {parts.scheme}://{host} is not allowed: use https.")
     try:
         address = ipaddress.ip_address(host)
