@@ -11,7 +11,18 @@
     "data": [
         "security/bridge_security.xml",
         "security/ir.model.access.csv",
+        "views/bridge_event_views.xml",
+        "views/bridge_work_item_views.xml",
+        "views/bridge_binding_views.xml",
+        "views/bridge_store_views.xml",
+        "views/bridge_stock_level_views.xml",
+        "views/bridge_channel_views.xml",
+        "views/bridge_dashboard_views.xml",
+        "views/bridge_menus.xml",
     ],
+    "assets": {
+        "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
+    },
     "application": True,
     "installable": True,
     "uninstall_hook": "uninstall_hook",

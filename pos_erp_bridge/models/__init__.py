@@ -13,4 +13,5 @@ from . import (
     bridge_touch,
     bridge_stock_level,
     stock_quant,
+    bridge_channel_dashboard,
 )

@@ -129,6 +129,12 @@ class BridgeWorkItem(models.Model):
         """The thing was mended elsewhere (a tax made, a store mapped): try what waited again."""
         self._decided()
 
+    def action_open_events(self):
+        """What waits, or waited, for this."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("pos_erp_bridge.bridge_event_action")
+        return action | {"domain": [("id", "in", self.event_ids.ids)], "context": {}}
+
     def _target(self):
         self.ensure_one()
         if self.entity == "product":
@@ -149,3 +155,14 @@ class BridgeWorkItem(models.Model):
     def _decided(self):
         self.state = "done"
         self.sudo().event_ids.filtered(lambda e: e.state == "waiting").action_retry()
+
+
+class ProductProduct(models.Model):
+    _inherit = "product.product"
+
+    def action_bridge_choose(self):
+        """Button beside a candidate of the work item in the context: this is the one."""
+        self.ensure_one()
+        item = self.env["bridge.work.item"].browse(self.env.context.get("bridge_work_item_id")).exists()
+        item.product_id = self
+        item.action_map()
