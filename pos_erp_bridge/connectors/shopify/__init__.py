@@ -1,0 +1,4 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from . import connector
+
+__all__ = ["connector"]
