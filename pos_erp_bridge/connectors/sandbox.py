@@ -179,7 +179,8 @@ class Sandbox:
         is_control = request.path.startswith("/_sandbox/")
         with self.lock:
             if not is_control:
-                for refused in (self._faulty(request), self.authorize(request), self.throttle(request)):
+                for check in (self._faulty, self.authorize, self.throttle):
+                    refused = check(request)
                     if refused is not None:
                         return refused
             answer = getattr(self, endpoint)(request, **values)
