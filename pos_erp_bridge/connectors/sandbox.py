@@ -214,7 +214,7 @@ class Sandbox:
         """Serve in background threads; returns the base URL."""
         self._server = make_server("127.0.0.1", port, self, threaded=True, request_handler=_Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         threading.Thread(target=self._deliver_forever, daemon=True).start()
         return f"http://127.0.0.1:{self._server.server_port}"
 

@@ -142,7 +142,7 @@ class Sandbox(sandbox.Sandbox):
     # -- the API ----------------------------------------------------------------------------------
     def list_rows(self, request, name):
         rows, query = self.rows[name].values(), request.args
-        periods = set(PERIODS) & {key.removesuffix("-from") for key in query}
+        periods = [period for period in PERIODS if f"{period}-from" in query]
         if name == "transactions" and not periods:
             raise BadRequest("A period is required.")
         if name == "adjustments" and not ("store_id" in query and (periods or "adjustment_date_time" in query)):

@@ -233,9 +233,13 @@ def _extra_lines(head, details, tax_of_lines):
             # A yen or two of rounding is believed; more is a contradiction and stays visible as one.
             tax = ZERO if not left else left if abs(left - included) <= 2 else included
             left -= tax
-            yield records.SaleLine(name, Decimal(1), amount, amount, tax, rate if tax else ZERO, name=name, kind=kind)
+            yield _extra_line(name, kind, amount, tax, rate if tax else ZERO)
     if amount := money(head, "roundingPrice") - sum(money(row, "roundingPriceProportional") for row in details):
-        yield records.SaleLine("rounding", Decimal(1), amount, amount, ZERO, ZERO, name="rounding", kind="adjustment")
+        yield _extra_line("rounding", "adjustment", amount)
+
+
+def _extra_line(name, kind, amount, tax=ZERO, rate=ZERO):
+    return records.SaleLine(name, Decimal(1).copy_sign(amount), abs(amount), amount, tax, rate, name=name, kind=kind)
 
 
 def _taxes(lines):
