@@ -43,9 +43,9 @@ need_port() { ! port_taken "$1" || die "port $1 is taken by another program; cho
 
 # Background children get a process group of their own, ended by recorded id.
 CHILDREN=()
-start_group() { # start_group COMMAND...: sets CHILD
+start_group() { # start_group COMMAND...: sets CHILD; input and output are the caller's
     set -m
-    "$@" </dev/null &
+    "$@" <&0 &
     CHILD=$!
     set +m
     CHILDREN+=("$CHILD")

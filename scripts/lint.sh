@@ -40,7 +40,7 @@ check() {
     else
         count 0 1 0
         printf '%s\n' "$out" | tail -n 60 >&2
-        FAILURES+=("lint: $name")
-        step "lint: $name FAILED"
+        FAILURES+=("$name")
+        step "$name: FAILED"
     fi
 }

@@ -16,7 +16,7 @@ setup_odoo() {
     fi
     ODOO_VERSION=$(PYTHONPATH=$ODOO_LIB "$VENV/bin/python" -c 'import odoo.release as r; print(r.version)')
     [ "${ODOO_VERSION%%.*}" = 19 ] || die "Odoo 19 is needed, $ODOO_LIB has ${ODOO_VERSION:-none}"
-    export PYTHONPATH=$ODOO_LIB${BRIDGE_PYTHONPATH:+:$BRIDGE_PYTHONPATH}
+    export PYTHONPATH=$ODOO_LIB
 }
 
 # find_odoo FOLDER: a git checkout (odoo-bin), or a package's root or prefix.

@@ -2,7 +2,8 @@
 
 Prints "passed failed skipped" on stdout. What counts as a failure besides failed
 tests: any WARNING, ERROR or CRITICAL line that no pattern of the file ALLOWED
-(one regular expression a line, # comments) matches; these go to stderr.
+(one regular expression a line, # comments) matches; these go to stderr, with
+the traceback below them.
 """
 
 import re
@@ -20,34 +21,46 @@ def read_allowed(path):
         return [re.compile(line.strip()) for line in stream if line.strip() and not line.startswith("#")]
 
 
+def records(stream):
+    """(match, text of the whole record) for each record, tracebacks included."""
+    match, lines = None, []
+    for line in stream:
+        found = RECORD.match(line)
+        if found:
+            if match:
+                yield match, lines
+            match, lines = found, []
+        lines.append(line.rstrip())
+    if match:
+        yield match, lines
+
+
 def judge(log, allowed):
     run = failed = skipped = 0
-    dirty = []
+    dirty, failures = [], []
     with open(log, encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            record = RECORD.match(line)
-            if not record:
-                continue
+        for record, lines in records(stream):
             text = record["text"]
             result = RESULT.search(text)
             if result:
-                failures, errors, tests = map(int, result.groups())
-                run, failed = run + tests, failed + failures + errors
-                continue
-            if SKIPPED.match(text):
+                failing, errors, tests = map(int, result.groups())
+                run, failed = run + tests, failed + failing + errors
+            elif SKIPPED.match(text):
                 skipped += 1
-            if record["level"] not in ("WARNING", "ERROR", "CRITICAL"):
-                continue
-            if FAILED_TEST.search(text):
-                print(line.rstrip(), file=sys.stderr)
+            elif record["level"] not in ("WARNING", "ERROR", "CRITICAL"):
+                pass
+            elif FAILED_TEST.search(text):
+                failures.append(lines)
             elif not any(pattern.search(text) for pattern in allowed):
-                dirty.append(line.rstrip())
-    for line in dirty[:40]:
-        print(f"not expected in the log: {line}", file=sys.stderr)
-    passed = max(0, run - failed - skipped)
+                dirty.append(lines)
+    for lines in failures[:20]:
+        print(*lines[:1], *lines[1:][-40:], sep="\n", file=sys.stderr)
+    for lines in dirty[:20]:
+        print("not expected in the log:", *lines[:1], *lines[1:][-15:], sep="\n", file=sys.stderr)
     if dirty and not failed:
         failed = 1
-    return passed, failed, skipped
+        run += 1
+    return max(0, run - failed - skipped), failed, skipped
 
 
 if __name__ == "__main__":

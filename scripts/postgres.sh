@@ -35,6 +35,7 @@ as_server() {
 
 use_postgres() {
     if [ -n "${PGHOST:-}" ]; then
+        [ "${PGUSER:-}" != postgres ] || die "Odoo refuses the database user postgres; name another with PGUSER"
         psql -d postgres -Atqc 'select 1' >/dev/null || die "the PostgreSQL of PGHOST=$PGHOST does not answer"
         return
     fi

@@ -23,6 +23,7 @@ export_contract() {
 
 print_contract() {
     local name
+    echo "export BRIDGE_PG_OWN=$PG_OWN"
     for name in ${!BRIDGE_@} ODOO_RC PGHOST PGPORT PGUSER PGPASSWORD PYTHONPATH PATH; do
         [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
     done
@@ -35,12 +36,16 @@ fresh_db() {
     step "database $1 is a fresh copy of $TEMPLATE_DB"
 }
 
-# Foreground, with the terminal: "odoo shell" reads from it, Ctrl-C reaches it.
+# With a terminal in the foreground: "odoo shell" reads from it, and Ctrl-C reaches
+# Odoo, which ends by itself. Without one, signals are passed on.
 run_odoo() {
     export ODOO_RC=$ODOO_CONF
-    # Odoo ends by itself on Ctrl-C; the trap is for this script, which has to wait.
-    trap : INT
-    odoo "$@"
+    if [ -t 0 ]; then
+        trap : INT
+        odoo "$@"
+    else
+        run_child "$VENV/bin/python" "$ODOO_BIN" "$@"
+    fi
 }
 
 run_bench() {
@@ -58,7 +63,7 @@ run_bench() {
     setup_all
     setup_template
     export_contract
-    run_child "$with" "$file" "$@"
+    run_child "$with" "$file" "$@" </dev/null
 }
 
 run_demo() {
@@ -67,7 +72,7 @@ run_demo() {
     need_port "$GEVENT_PORT" BRIDGE_GEVENT_PORT
     setup_template
     export_contract
-    run_child "$VENV/bin/python" "$ROOT/demo/run_demo.py" "$@"
+    run_child "$VENV/bin/python" "$ROOT/demo/run_demo.py" "$@" </dev/null
 }
 
 # run_child COMMAND...: in a process group of its own, so that a signal to this

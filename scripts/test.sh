@@ -32,7 +32,7 @@ run_tests() {
         [[ ,$STAGES, == *",$stage,"* ]] || die "no such stage: $stage (there are $STAGES)"
     done
     setup_base
-    case ,$stages, in *,addon,* | *,race,* | *,tours,* | *,install,*) setup_all; setup_template ;; esac
+    case ,$stages, in *,addon,* | *,race,* | *,tours,* | *,install,*) setup_all; setup_template; drop_stale ;; esac
     for stage in ${stages//,/ }; do
         began=$SECONDS
         step "== $stage"
@@ -100,6 +100,22 @@ addon_stage() {
     local list=/pos_erp_bridge
     [ "${#tags[@]}" = 0 ] || list=$(IFS=,; echo "${tags[*]}")
     odoo_tests addon "$list" "${TEST_DB}_main"
+    [ "${#tags[@]}" != 0 ] || check "ja.po covers every term" catalogue check "${TEST_DB}_main"
+}
+
+# catalogue check|merge DB: the terms of the addon installed in DB against ja.po.
+catalogue() {
+    local pot=$RUNTIME/pos_erp_bridge.pot
+    odoo i18n export -c "$ODOO_CONF" -d "$2" -o "$pot" pos_erp_bridge >"$LOGS/i18n.log" 2>&1 </dev/null ||
+        { tail -n 5 "$LOGS/i18n.log"; return 1; }
+    "$VENV/bin/python" scripts/catalogue.py "$1" "$pot" pos_erp_bridge/i18n/ja.po
+}
+
+# ./run i18n: brings the new terms of the code into ja.po, to be translated there.
+run_i18n() {
+    installed_db i18n || return
+    catalogue merge "${TEST_DB}_main"
+    drop_db "${TEST_DB}_main"
 }
 
 # Concurrency tests commit for real; they are tagged -standard, so only this runs them.
@@ -143,7 +159,7 @@ uninstall_check() { # uninstall_check DB
     elif [ -n "$left" ]; then
         step "tables left behind: $left"
         fail uninstall
-    elif judged uninstall "$log" && odoo_run after-uninstall -d "$1" -u web; then
+    elif judged uninstall "$log" && odoo_run after-uninstall -d "$1"; then
         count 1 0 0
     else
         fail uninstall
@@ -208,17 +224,20 @@ odoo_tests() { # odoo_tests NAME TAGS DB
 bounded() {
     local log=$1 status
     shift
-    exec {INPUT}<&0
-    set -m
-    timeout --foreground --kill-after=30 "${BRIDGE_STAGE_LIMIT:-1500}" "$@" >"$log" 2>&1 <&"$INPUT" &
-    CHILD=$!
-    set +m
-    exec {INPUT}<&-
-    CHILDREN+=("$CHILD")
+    start_group timeout --foreground --kill-after=30 "${BRIDGE_STAGE_LIMIT:-1500}" "$@" >"$log" 2>&1
     wait "$CHILD"
     status=$?
     end_groups
     return "$status"
+}
+
+# Databases of runs that were killed.
+drop_stale() {
+    local db pid
+    for db in $(psql -Atqd postgres -c "select datname from pg_database where datname ~ '^bridge_test_[0-9]+_'"); do
+        pid=${db#bridge_test_}
+        kill -0 "${pid%%_*}" 2>/dev/null || drop_db "$db"
+    done
 }
 
 free_port() { # free_port FROM: the first that nobody answers on

@@ -1,0 +1,48 @@
+"""The Japanese catalogue against what Odoo exports.  catalogue.py check|merge POT PO
+
+check: every term of POT stands in PO, translated.
+merge: PO gets the terms of POT, keeps what is translated, drops what is gone.
+"""
+
+import sys
+
+import polib
+
+# Fields every model has; Odoo exports them again for each of ours.
+STANDARD = {
+    "Created by": "作成者",
+    "Created on": "作成日時",
+    "Display Name": "表示名",
+    "ID": "ID",
+    "Last Updated by": "最終更新者",
+    "Last Updated on": "最終更新日時",
+}
+
+
+def missing(pot, catalogue):
+    known = {(e.msgctxt, e.msgid): e for e in catalogue if not e.obsolete}
+    for entry in pot:
+        found = known.get((entry.msgctxt, entry.msgid))
+        if found is None or not found.translated():
+            yield entry
+
+
+def main(action, pot_path, po_path):
+    pot, catalogue = polib.pofile(pot_path), polib.pofile(po_path)
+    if action == "merge":
+        catalogue.merge(pot)
+        for entry in catalogue.obsolete_entries():
+            catalogue.remove(entry)
+        for entry in catalogue:
+            entry.msgstr = entry.msgstr or STANDARD.get(entry.msgid, "")
+        catalogue.save()
+    left = list(missing(pot, catalogue))
+    for entry in left[:30]:
+        where = entry.occurrences[0][0] if entry.occurrences else ""
+        print(f"not translated: {entry.msgid[:70]!r} ({where})")
+    print(f"{len(pot)} terms, {len(left)} not translated")
+    return int(action == "check" and bool(left))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
