@@ -30,7 +30,7 @@ then start ./run again."
     no_main_cluster "${as_root[@]}"
     local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends)
     # The lists of a fresh machine are empty, those of an old one outdated.
-    logged apt "${install[@]}" "${missing[@]}" || {
+    "${install[@]}" "${missing[@]}" >"$LOGS/apt.log" 2>&1 </dev/null || {
         step "refreshing the package lists"
         logged apt-update "${as_root[@]}" apt-get -q update &&
             logged apt "${install[@]}" "${missing[@]}"

@@ -31,8 +31,10 @@ run_tests() {
     for stage in ${stages//,/ }; do
         [[ ,$STAGES, == *",$stage,"* ]] || die "no such stage: $stage (there are $STAGES)"
     done
-    setup_base
-    case ,$stages, in *,addon,* | *,race,* | *,tours,* | *,install,*) setup_all; setup_template; drop_stale ;; esac
+    case ,$stages, in
+        *,addon,* | *,race,* | *,tours,* | *,install,*) setup_all; setup_template; drop_stale ;;
+        *) setup_base ;;
+    esac
     for stage in ${stages//,/ }; do
         began=$SECONDS
         step "== $stage"
