@@ -5,6 +5,7 @@ merge: PO gets the terms of POT, keeps what is translated, drops what is gone.
 """
 
 import sys
+from pathlib import Path
 
 import polib
 
@@ -28,7 +29,13 @@ def missing(pot, catalogue):
 
 
 def main(action, pot_path, po_path):
-    pot, catalogue = polib.pofile(pot_path), polib.pofile(po_path)
+    pot = polib.pofile(pot_path)
+    if Path(po_path).exists():
+        catalogue = polib.pofile(po_path)
+    else:
+        catalogue = polib.POFile()
+        catalogue.metadata = {**pot.metadata, "Language": "ja", "Plural-Forms": "nplurals=1; plural=0;"}
+        catalogue.fpath = po_path
     if action == "merge":
         catalogue.merge(pot)
         for entry in catalogue.obsolete_entries():

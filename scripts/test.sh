@@ -195,14 +195,14 @@ odoo_run() {
     bounded "$log" "$VENV/bin/python" "$ODOO_BIN" -c "$ODOO_CONF" --stop-after-init --no-http "$@" </dev/null
     status=$?
     judged "$name" "$log" || return
-    [ "$status" = 0 ] || { step "$name: Odoo ended with $status, see $log"; tail -n 15 "$log" >&2; return 1; }
+    [ "$status" = 0 ] || { step "$name: Odoo ended with $status, see ${log#"$ROOT"/}"; tail -n 15 "$log" >&2; return 1; }
 }
 
 # judged NAME LOG: prints what is wrong in a log without tests.
 judged() {
     local counts
     counts=$("$VENV/bin/python" scripts/odoo_log.py "$2" scripts/log_allowed.txt) || return
-    [ "$counts" = "0 0 0" ] || { step "$1: see $2"; return 1; }
+    [ "$counts" = "0 0 0" ] || { step "$1: see ${2#"$ROOT"/}"; return 1; }
 }
 
 odoo_tests() { # odoo_tests NAME TAGS DB
@@ -212,13 +212,16 @@ odoo_tests() { # odoo_tests NAME TAGS DB
         --http-port "$http" --gevent-port "$gevent" </dev/null
     status=$?
     read -r passed failed skipped < <("$VENV/bin/python" scripts/odoo_log.py "$log" scripts/log_allowed.txt)
-    if [ "$failed" = 0 ] && { [ "$status" != 0 ] || [ "$passed" = 0 ]; }; then
+    if [ "$failed" = 0 ] && [ "$passed" = 0 ] && [ "$status" = 0 ]; then
+        step "$1: no test was run by --test-tags $2"
+        failed=1
+    elif [ "$failed" = 0 ] && [ "$status" != 0 ]; then
         step "$1: Odoo ended with $status after $passed tests"
         tail -n 15 "$log" >&2
         failed=1
     fi
     count "$passed" "$failed" "$skipped"
-    [ "$failed" = 0 ] || { FAILURES+=("$1: $failed (log $log)"); step "$1: full log in $log"; }
+    [ "$failed" = 0 ] || { FAILURES+=("$1: $failed (full log: ${log#"$ROOT"/})"); }
 }
 
 # bounded LOG COMMAND...: in a process group of its own with a limit, so that
