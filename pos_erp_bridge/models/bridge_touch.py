@@ -1,6 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from odoo import api, fields, models
-from odoo.tools import SQL, ormcache
+from odoo.tools import ormcache
 
 DATA_KEY = "pos_erp_bridge.touch"
 
@@ -14,10 +14,11 @@ class BridgeTouch(models.Model):
     _description = "Touched stock"
     _log_access = False
 
-    channel_id = fields.Many2one("bridge.channel", required=True, ondelete="cascade", index=True)
-    company_id = fields.Many2one(related="channel_id.company_id")
-    store_id = fields.Many2one("bridge.store", required=True, ondelete="cascade")
-    product_id = fields.Many2one("product.product", required=True, ondelete="cascade")
+    # Plain numbers: a foreign key is looked up for every row, and business transactions write these rows.
+    # Keys of what was deleted meanwhile fall through when they are folded.
+    channel_id = fields.Integer(required=True, index=True)
+    store_id = fields.Integer(required=True)
+    product_id = fields.Integer(required=True)
     own_quantity = fields.Float(digits="Product Unit")
 
     @api.model
@@ -81,8 +82,10 @@ class BridgeTouch(models.Model):
         pending = self.env.cr.precommit.data.pop(DATA_KEY, {})
         if not pending:
             return
-        rows = [SQL("(%s, %s, %s, %s)", *key, own) for key, own in pending.items()]
+        channels, stores, products = zip(*pending, strict=True)
         self.env.cr.execute(
-            SQL("INSERT INTO bridge_touch (channel_id, store_id, product_id, own_quantity) VALUES %s", SQL(", ").join(rows))
+            """INSERT INTO bridge_touch (channel_id, store_id, product_id, own_quantity)
+               SELECT * FROM unnest(%s::int[], %s::int[], %s::int[], %s::float8[])""",
+            [list(channels), list(stores), list(products), list(pending.values())],
         )
-        self.env["bridge.channel"]._wake_many(sorted({channel_id for channel_id, _store, _product in pending}), "outward")
+        self.env["bridge.channel"]._wake_many(sorted(set(channels)), "outward")
