@@ -92,10 +92,3 @@ SET_ASIDE = {
 }
 RETURNED, OPTION, WHOLES = "2", "2", frozenset("456")  # a line's division; a line's productDivision (twice)
 POINTS_ARE_MONEY = "1"  # pointSpendDivision; "2": points are a discount
-NOTES_AND_COINS = dict(
-    zip(
-        "tenThousand fiveThousand twoThousand oneThousand fiveHundred oneHundred fifty ten five one".split(),
-        (10000, 5000, 2000, 1000, 500, 100, 50, 10, 5, 1),
-        strict=True,
-    )
-)

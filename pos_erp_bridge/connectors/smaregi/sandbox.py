@@ -49,13 +49,16 @@ EMPTY = (
 ).split()
 ZERO = (
     "unitNonDiscountsubtotal unitDiscountsubtotal unitStaffDiscountsubtotal unitBargainDiscountsubtotal costTotal "
-    "amount roundingPrice change returnAmount salesHeadDivision inTaxSalesTotal outTaxSalesTotal nonTaxSalesTotal point "
-    "nonSalesTargetTotal totalPoint sumDivision guestNumbers taxFreeSalesDivision netTaxFreeGeneralTaxInclude "
-    "netTaxFreeGeneralTaxExclude netTaxFreeConsumableTaxInclude netTaxFreeConsumableTaxExclude returnSales "
-    "disposeDivision cancelDivision roundingDivision discountRoundingDivision"
+    "amount roundingPrice change returnAmount salesHeadDivision inTaxSalesTotal outTaxSalesTotal nonTaxSalesTotal "
+    "point nonSalesTargetTotal nonSalesTargetOutTaxTotal nonSalesTargetInTaxTotal nonSalesTargetTaxFreeTotal "
+    "nonSalesTargetCostTotal nonSalesTargetAmount nonSalesTargetReturnAmount subtotalForDiscount totalPoint "
+    "sumDivision guestNumbers taxFreeSalesDivision netTaxFreeGeneralTaxInclude netTaxFreeGeneralTaxExclude "
+    "netTaxFreeConsumableTaxInclude netTaxFreeConsumableTaxExclude returnSales disposeDivision cancelDivision "
+    "roundingDivision discountRoundingDivision"
 ).split()
 HEAD = dict.fromkeys(EMPTY) | dict.fromkeys((*ZERO, *SIGNED_HEAD), 0)
 HEAD |= {"transactionHeadDivision": "1", "sellDivision": "0", "taxRate": "10", "taxRounding": "1"}
+HEAD |= {"pointSpendDivision": "2"}
 
 
 def now_text():
@@ -97,8 +100,9 @@ class Sandbox(sandbox.Sandbox):
         self.do_load(stores=[{"id": "1", "name": "Shinjuku"}, {"id": "2", "name": "Umeda"}])
 
     def settings(self, url):
-        secret = {"client_id": CLIENT[0], "client_secret": CLIENT[1], "webhook_secret": self.webhook_secret or HEADER_VALUE}
-        return {"contract_id": CONTRACT, "api_url": url, "id_url": url, "calls_per_second": "100", **secret}
+        credentials = {"contract_id": CONTRACT, "client_id": CLIENT[0], "client_secret": CLIENT[1]}
+        credentials["webhook_secret"] = self.webhook_secret or HEADER_VALUE
+        return {**credentials, "api_url": url, "id_url": url, "calls_per_second": "100"}
 
     def state(self):
         levels = {store: {} for store in self.rows["stores"]}
@@ -232,7 +236,8 @@ class Sandbox(sandbox.Sandbox):
     def do_customer(self, name):
         key, at = str(next(self._ids)), now_text()
         fixed = {"sex": "0", "mailReceiveFlag": "0", "status": "0", "firstName": None, "insDateTime": at}
-        self.rows["customers"][key] = {"customerId": key, "customerCode": key, "lastName": name, "updDateTime": at, **fixed}
+        names = {"customerId": key, "customerCode": key, "lastName": name, "updDateTime": at}
+        self.rows["customers"][key] = {**names, **fixed}
         return {"stream": "customer", "id": key}
 
     def do_sell(self, items, store=None, **options):
@@ -313,8 +318,9 @@ class Sandbox(sandbox.Sandbox):
         return ids | {"terminalTranDateTime": sold_at or at}
 
     def head(self, store, sold_at=None):
-        fixed = {"pointSpendDivision": "2", "depositOthers": [], "details": []}
-        return {**HEAD, **fixed, **self.identity(self.shop(store), sold_at)}
+        ids = self.identity(self.shop(store), sold_at)
+        fixed = {"storeCode": self.rows["stores"][ids["storeId"]]["storeCode"], "depositOthers": [], "details": []}
+        return {**HEAD, **fixed, **ids}
 
     def receipt(self, store, items, discount=0, coupon=0, points=0, points_rule="2", tenders=None, customer=None,
                 sold_at=None, tax_excluded=False):  # fmt: skip

@@ -89,18 +89,14 @@ def stock_level(row, _settings):
 
 
 def closing(row, _settings):
-    """One till's closing (精算). Only what is known to be in the answer is read; the rest stays None.
+    """One till's closing (精算). Its figures are not documented well enough to be read, so they stay None.
 
     The business day is not in it: it follows from the time at which the store's day changes.
     """
-    closed_at, cash = moment(row["adjustmentDateTime"]), row.get("cashAdjustment") or {}
+    closed_at = moment(row["adjustmentDateTime"])
     hours, _, minutes = str(row.get("_sumDateChangeTime") or "0").partition(":")
     day = closed_at.astimezone(const.JAPAN) - timedelta(hours=int(hours), minutes=int(minutes[:2] or 0))
-    pieces = {f"{name}Yen": worth for name, worth in const.NOTES_AND_COINS.items()}
-    counted = sum(money(cash, name) * worth for name, worth in pieces.items()) if pieces.keys() & cash.keys() else None
-    return records.ZReport(
-        external_id("closing", row), version(row), row["storeId"], day.date(), closed_at, cash_counted=counted
-    )
+    return records.ZReport(external_id("closing", row), version(row), row["storeId"], day.date(), closed_at)
 
 
 # -- transactions -------------------------------------------------------------------------------
