@@ -80,13 +80,13 @@ run_demo() {
 run_child() {
     local signal='' status
     start_group "$@"
-    trap 'signal=INT; kill -INT -- "-$CHILD" 2>/dev/null' INT
-    trap 'signal=TERM; kill -TERM -- "-$CHILD" 2>/dev/null' TERM HUP
+    trap 'signal=130; kill -INT -- "-$CHILD" 2>/dev/null' INT
+    trap 'signal=143; kill -TERM -- "-$CHILD" 2>/dev/null' TERM HUP
     while :; do
         wait "$CHILD"
         status=$?
         kill -0 "$CHILD" 2>/dev/null || break # woken by a signal: it is still ending
     done
-    [ -z "$signal" ] || [ "$status" -lt 128 ] || status=130
+    [ -z "$signal" ] || [ "$status" -lt 128 ] || status=$signal
     return "$status"
 }
