@@ -101,6 +101,12 @@ def test_token_is_renewed_before_its_end(shop):
     assert len(shop.sandbox.tokens) == 2
 
 
+def test_budget_must_be_a_number(run_sandbox):
+    """A typing error on the form is told there."""
+    with pytest.raises(ConfigError, match="Calls per second"):
+        run_sandbox("smaregi", calls_per_second="many")
+
+
 # -- reading ----------------------------------------------------------------------------------------
 def test_masters_are_read_to_the_end(shop):
     """Stores, products and customers arrive whole, in the vendor's pages."""
@@ -145,6 +151,19 @@ def test_receipts_changed_while_reading_are_not_skipped(shop):
         seen |= {fact.external_id for fact in page.facts}
         cursor = page.cursor
     assert seen == set(sold)
+
+
+def test_list_that_is_not_sorted_is_read_by_pages(shop, monkeypatch):
+    """If the vendor does not sort as asked, its last row says nothing about the rest."""
+    sold = [shop.sandbox.do_sell([{"code": TEA}])["id"] for _ in range(150)]
+    for number, key in enumerate(sold):
+        row = shop.sandbox.rows["transactions"][key]
+        row["updDateTime"] = f"2026-11-01T10:{number % 50:02}:00+09:00"
+    get = shop.connector.client.get
+    monkeypatch.setattr(shop.connector.client, "get", lambda path, sort="", **query: get(path, **query))
+    since = datetime(2026, 11, 1, tzinfo=UTC)
+    facts = pull_all(shop.connector, "sale", since, since + timedelta(days=1))
+    assert {fact.external_id for fact in facts} == set(sold)
 
 
 def test_page_cut_in_the_middle_resumes(shop):
@@ -340,6 +359,21 @@ def test_one_bad_level_does_not_stop_the_others(shop):
     assert [(r.push_id, r.status) for r in results] == [("a", "error"), ("b", "error"), ("c", "error"), ("d", "ok")]
     assert "no product 77" in results[0].message and "no such store" in results[1].message
     assert "whole pieces" in results[2].message
+
+
+def test_level_that_cannot_be_read_is_not_zero(shop, monkeypatch):
+    """A store whose levels are refused gets nothing added; the other store goes on."""
+    shop.sandbox.do_set_stock(TEA, 4)
+    get = shop.connector.client.get
+
+    def refuse_first_store(path, **query):
+        if query.get("store_id") == "1":
+            raise DataError("no such store")
+        return get(path, **query)
+
+    monkeypatch.setattr(shop.connector.client, "get", refuse_first_store)
+    results = shop.connector.push_stock([level(shop.tea, 9, "a"), level(shop.tea, 2, "b", store="2")])
+    assert [(r.push_id, r.status) for r in results] == [("a", "error"), ("b", "ok")] and held(shop) == 4
 
 
 def test_many_levels_are_read_as_a_list(shop):

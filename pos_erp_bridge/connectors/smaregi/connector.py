@@ -25,8 +25,10 @@ class Smaregi(base.Connector):
         self.client = Client(self.settings, self.http)
 
     def _make_http(self):
-        calls = float(self.settings["calls_per_second"])
-        return Http(self.errors, base.Budget(calls, burst=max(1, int(calls))), self.sensitive_keys)
+        calls = self.settings["calls_per_second"]
+        if not calls.isdigit() or not int(calls):
+            raise base.ConfigError("Calls per second: a whole number above zero is needed.")
+        return Http(self.errors, base.Budget(int(calls), burst=int(calls)), self.sensitive_keys)
 
     def check(self):
         notes = () if self.settings["webhook_secret"] else ("Webhooks are refused until a header value is set.",)
@@ -58,7 +60,8 @@ class Smaregi(base.Connector):
         cursor = f"{int(page) + 1}|{start}" if len(rows) == query["limit"] else None
         # A receipt touched while we read leaves the period, and all later pages move up by one. So sales go on
         # from the last moment seen; pages count only within one moment. Other lists cannot be sorted by time.
-        if cursor and stream == "sale" and translate.moment(rows[-1]["updDateTime"]) > translate.moment(start):
+        times = [translate.moment(row["updDateTime"]) for row in rows] if stream == "sale" else []
+        if cursor and times == sorted(times) and times[-1:] > [translate.moment(start)]:
             cursor = f"1|{rows[-1]['updDateTime']}"
         return Page(self._facts(stream, rows), cursor)
 
@@ -136,20 +139,24 @@ class Smaregi(base.Connector):
         return [self._push(level, current.get((level.store_id, level.stock_id), ZERO)) for level in levels]
 
     def _current(self, levels):
-        """Levels by (store, product); a product that never moved has no row and holds zero."""
-        wanted, rows = {}, []
+        """Levels by (store, product), or the error of reading them: what cannot be read is not zero. A product
+        that never moved has no row, and only that is zero."""
+        wanted, found = {}, {}
         for level in levels:
             wanted.setdefault(level.store_id, set()).add(level.stock_id)
         for store_id, products in wanted.items():
-            if len(products) > const.ONE_BY_ONE:
-                rows += self.client.pages("stock", store_id=store_id)
-            else:
-                for product_id in products:
-                    rows += self.client.get("stock", store_id=store_id, product_id=product_id)
-        return {(row["storeId"], row["productId"]): translate.money(row, "stockAmount") for row in rows}
+            queries = [{"product_id": key} for key in products] if len(products) <= const.ONE_BY_ONE else [{}]
+            try:
+                rows = [row for query in queries for row in self.client.pages("stock", store_id=store_id, **query)]
+                found |= {(store_id, row["productId"]): translate.money(row, "stockAmount") for row in rows}
+            except DataError as error:
+                found |= {(store_id, key): error for key in products}
+        return found
 
     def _push(self, level, current):
         try:
+            if isinstance(current, DataError):
+                raise current
             held = self._journal(level) if level.is_repeat else None
             if held is None and level.expected not in (None, current):
                 return PushResult(level.push_id, "stale", current)
