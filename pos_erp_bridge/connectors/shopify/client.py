@@ -45,10 +45,10 @@ class Client:
     def run(self, operation, variables=None, *, is_safe_to_repeat=True):
         """``data`` of the answer. A mutation is safe to repeat only with an idempotency key."""
         body = {"query": OPERATIONS[operation], "operationName": operation, "variables": variables or {}}
+        available, rate, at = self._bucket
+        missing = self._costs.get(operation, 0) - available - (time.monotonic() - at) * rate
+        self._http.wait(max(0, missing) / rate)
         for is_last in (False, False, True):
-            available, rate, at = self._bucket
-            missing = self._costs.get(operation, 0) - available - (time.monotonic() - at) * rate
-            self._http.wait(max(0, missing) / rate)
             answer = self._post(body, is_safe_to_repeat)
             cost = answer.get("extensions", {}).get("cost")
             if cost:

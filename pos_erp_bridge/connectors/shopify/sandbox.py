@@ -132,7 +132,6 @@ class Sandbox(base.Sandbox):
         elif asked > self.dearest:
             errors = [{"message": f"Query cost is {asked}", "extensions": {"code": "MAX_COST_EXCEEDED"}}]
         elif asked > self.available or self.fault("throttled"):
-            self.available = min(self.available, asked - self.rate / 10)
             errors = [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]
         elif self.fault("access_denied"):
             denied = {"code": "ACCESS_DENIED", "requiredAccess": "`read_orders` access scope."}
@@ -187,6 +186,8 @@ class Sandbox(base.Sandbox):
         return {"userErrors": errors}
 
     def activate(self, inventoryItemId, locationId):
+        if {inventoryItemId, locationId} - set(self.nodes):
+            return refused("The item or the location could not be found.", None, "locationId")
         self.level(inventoryItemId, locationId)
         return {"userErrors": []}
 
