@@ -18,6 +18,8 @@
         "views/bridge_stock_level_views.xml",
         "views/bridge_channel_views.xml",
         "views/bridge_dashboard_views.xml",
+        "views/bridge_rehearsal_views.xml",
+        "views/res_config_settings_views.xml",
         "views/bridge_menus.xml",
     ],
     "assets": {

@@ -57,7 +57,9 @@ class BridgeChannel(models.Model):
         help="Sales of earlier business days are set aside, not booked.",
     )
     timezone = fields.Selection(_tz_get, default="Asia/Tokyo", required=True)
-    poll_minutes = fields.Integer("Poll every (minutes)", default=10, required=True)
+    poll_minutes = fields.Integer(
+        "Poll every (minutes)", default=lambda self: self.env.company.bridge_poll_minutes, required=True
+    )
     store_ids = fields.One2many("bridge.store", "channel_id")
     default_store_id = fields.Many2one(
         "bridge.store", domain="[('channel_id', '=', id)]", help="Used where the channel names no store."

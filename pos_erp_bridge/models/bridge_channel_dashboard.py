@@ -76,7 +76,7 @@ class BridgeChannel(models.Model):
         for channel in self:
             hours = by_hour.get(channel.id, {})
             values = [
-                {"label": f"{hour}:00", "value": hours.get(hour, 0), "type": "past" if hour < now.hour else "future"}
+                {"label": str(hour), "value": hours.get(hour, 0), "type": "past" if hour < now.hour else "future"}
                 for hour in range(24)
             ]
             channel.sales_today = sum(hours.values())
@@ -89,7 +89,7 @@ class BridgeChannel(models.Model):
             SQL(
                 """SELECT c.id, e.received_at FROM unnest(%s::int[]) AS c(id) CROSS JOIN LATERAL (
                        SELECT received_at FROM bridge_event
-                        WHERE channel_id = c.id AND stream IN %s AND NOT is_hint
+                        WHERE channel_id = c.id AND stream IN %s AND is_hint IS NOT TRUE
                         ORDER BY received_at DESC LIMIT 1) e""",
                 self.ids, SALES_STREAMS,
             )

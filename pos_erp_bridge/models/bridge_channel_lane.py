@@ -132,7 +132,8 @@ class BridgeChannel(models.Model):
             env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
             channel = env["bridge.channel"].browse(self.id)
             company = channel.company_id
-            yield channel.with_company(company).with_context(allowed_company_ids=company.ids, tz=channel.timezone)
+            context = {"allowed_company_ids": company.ids, "tz": channel.timezone, "lang": company._bridge_language()}
+            yield channel.with_company(company).with_context(**context)
 
     def _postpone(self, lane, seconds=None):
         """Wake the lane again after a pause (the cron looks once a minute; shorter waits are not told apart)."""

@@ -28,17 +28,17 @@ class BridgeEvent(models.Model):
 
     channel_id = fields.Many2one("bridge.channel", required=True, ondelete="cascade", readonly=True)
     company_id = fields.Many2one("res.company", readonly=True, index=True)
-    stream = fields.Selection(selection="_selection_stream", required=True, readonly=True)
+    stream = fields.Selection(selection="_selection_stream", string="Kind", required=True, readonly=True)
     external_id = fields.Char("Id at the channel", required=True, readonly=True, index=True)
     external_version = fields.Char("Version", required=True, readonly=True)
-    is_hint = fields.Boolean("Notification", readonly=True)
+    is_hint = fields.Boolean("Notification", default=False, readonly=True)
     origin = fields.Selection(
         [("webhook", "Webhook"), ("poll", "Poll"), ("file", "File"), ("replay", "Replay")],
         required=True, readonly=True,
     )
     payload = fields.Text(readonly=True, prefetch=False)
     payload_text = fields.Text("What the channel said", compute="_compute_payload_text")
-    received_at = fields.Datetime(default=fields.Datetime.now, readonly=True)
+    received_at = fields.Datetime("Received", default=fields.Datetime.now, readonly=True)
     parent_id = fields.Many2one("bridge.event", "Told by", readonly=True, index="btree_not_null", ondelete="set null")
 
     state = fields.Selection(
@@ -71,8 +71,8 @@ class BridgeEvent(models.Model):
     )
     attempts = fields.Integer(readonly=True)
     priority = fields.Integer(default=5, readonly=True)
-    run_at = fields.Datetime(default=fields.Datetime.now, required=True, readonly=True)
-    done_at = fields.Datetime(readonly=True)
+    run_at = fields.Datetime("Next try", default=fields.Datetime.now, required=True, readonly=True)
+    done_at = fields.Datetime("Settled", readonly=True)
     res_model = fields.Char("Became (model)", readonly=True)
     res_id = fields.Many2oneReference("Became (id)", model_field="res_model", readonly=True)
     work_item_ids = fields.Many2many("bridge.work.item", readonly=True)
@@ -197,8 +197,9 @@ class BridgeEvent(models.Model):
 
     @api.autovacuum
     def _gc_events(self):
-        """Hints and unchanged facts are noise after three months; what became a document is kept for good."""
-        limit = fields.Datetime.subtract(fields.Datetime.now(), days=90)
+        """Hints and unchanged facts are noise after some months; what became a document is kept for good."""
+        days = int(self.env["ir.config_parameter"].sudo().get_param("pos_erp_bridge.event_days") or 90)
+        limit = fields.Datetime.subtract(fields.Datetime.now(), days=days)
         domain = [("received_at", "<", limit), "|", ("is_hint", "=", True), ("result", "in", ("unchanged", "outdated"))]
         stale = self.search([*domain, ("state", "in", ("done", "skipped"))], limit=10_000)
         stale.unlink()

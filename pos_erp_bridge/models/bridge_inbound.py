@@ -88,6 +88,9 @@ class BridgeChannel(models.Model):
         """Book these events of the channel; every one of them gets a state and a reason."""
         outcomes = {}
         groups = self._translate_events(self._newest(events, outcomes), outcomes)
+        if self.state == "rehearse":
+            failures = {event: error for event, error in outcomes.items() if isinstance(error, Exception)}
+            self.env["bridge.rehearsal"]._note_failures(self, failures)
         for record_type in sorted(groups, key=list(BOOKERS).index):
             booker = self.env[BOOKERS[record_type]]
             items = booker._with_bindings(self, groups[record_type], outcomes)
