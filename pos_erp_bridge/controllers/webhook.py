@@ -16,7 +16,8 @@ MAX_BODY = 1024 * 1024  # bytes; vendors' notifications are some kilobytes
 
 class BridgeWebhook(http.Controller):
     @http.route(
-        "/bridge/webhook/<string:token>", type="http", auth="none", methods=["POST"], csrf=False, save_session=False
+        "/bridge/webhook/<string:token>",
+        type="http", auth="none", methods=["POST"], csrf=False, save_session=False, readonly=False,
     )
     def webhook(self, token):
         """Answers 200 once the delivery is committed (also when it was known already); 404 for an unknown or
@@ -24,7 +25,7 @@ class BridgeWebhook(http.Controller):
         the vendor sends them again, and the poll is the net."""
         if (request.httprequest.content_length or 0) > MAX_BODY:
             return self._refuse(413, "The body is larger than 1 MB.")
-        body = request.httprequest.get_data(cache=False)  # never longer than its stated length
+        body = request.httprequest.get_data()  # never longer than its stated length; kept, for Odoo may retry
         env = request.env(user=SUPERUSER_ID, su=True)
         known = env["bridge.channel"]._by_token().get(token)
         if not known:
