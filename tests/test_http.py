@@ -97,11 +97,12 @@ def test_write_that_is_safe_is_repeated(http, server):
     assert len(server.requests) == 2
 
 
-def test_refused_connection_is_not_an_unknown_outcome(http, server):
+def test_refused_connection_is_not_an_unknown_outcome(http):
     """Nobody listened, so nothing was applied."""
-    server.close()
-    with pytest.raises(TransientError) as caught:
-        http.request("POST", server.url, json={})
+    with socket.socket() as unheard:  # bound, never listening: the port is ours and refuses
+        unheard.bind(("127.0.0.1", 0))
+        with pytest.raises(TransientError) as caught:
+            http.request("POST", f"http://127.0.0.1:{unheard.getsockname()[1]}", json={})
     assert not isinstance(caught.value, UnknownOutcome)
 
 

@@ -327,11 +327,13 @@ class Sandbox(sandbox.Sandbox):
         row = self.head(store, sold_at)
         row |= {"sellDivision": str(int(tax_excluded)), "pointSpendDivision": points_rule, "customerId": customer}
         lines = row["details"] = [self.line(row, number, item) for number, item in enumerate(items, 1)]
-        sums = [line["unitDiscountedSum"] for line in lines]
+        left = [line["unitDiscountedSum"] for line in lines]  # a discount falls on what the ones before it left
+        row["subtotal"] = sum(left)
         for field, amount in zip(DISCOUNTS.values(), (discount, coupon, points), strict=True):
-            for line, part in zip(lines, allocate(amount, sums), strict=True):
-                line[field] = part
-        row |= {"subtotal": sum(sums), "subtotalDiscountPrice": discount, "couponDiscount": coupon}
+            for number, part in enumerate(allocate(amount, left)):
+                lines[number][field] = part
+                left[number] -= part
+        row |= {"subtotalDiscountPrice": discount, "couponDiscount": coupon}
         row |= {"pointDiscount": points, "spendPoint": points}
         self.tax(row)
         row["total"] = row["subtotal"] - discount - coupon - points + row["taxExclude"]
