@@ -75,10 +75,7 @@ class BridgeChannel(models.Model):
         title = self.env._("Sales")
         for channel in self:
             hours = by_hour.get(channel.id, {})
-            values = [
-                {"label": str(hour), "value": hours.get(hour, 0), "type": "past" if hour < now.hour else "future"}
-                for hour in range(24)
-            ]
+            values = [{"x": f"{hour}:00", "y": hours.get(hour, 0) if hour <= now.hour else None} for hour in range(24)]
             channel.sales_today = sum(hours.values())
             channel.sales_graph = json.dumps([{"key": title, "values": values}])
 

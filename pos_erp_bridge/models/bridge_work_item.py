@@ -50,9 +50,20 @@ class BridgeWorkItem(models.Model):
     )
 
     @api.depends("hints")
+    @api.depends_context("lang")
     def _compute_hint_text(self):
+        labels = {
+            "barcode": self.env._("Barcode"),
+            "sku": self.env._("SKU"),
+            "name": self.env._("Name"),
+            "price": self.env._("Price"),
+            "tax_rate": self.env._("Tax rate"),
+            "stock_id": self.env._("Stock id"),
+            "kind": self.env._("Kind"),
+        }
         for item in self:
-            item.hint_text = ", ".join(f"{k}: {v}" for k, v in (item.hints or {}).items() if v not in ("", None))
+            known = ((labels.get(key, key), value) for key, value in (item.hints or {}).items())
+            item.hint_text = ", ".join(f"{label}: {value}" for label, value in known if value not in ("", None))
 
     @api.depends("event_ids.state")
     def _compute_event_count(self):
