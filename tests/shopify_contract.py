@@ -92,7 +92,8 @@ def _walk(schema, fragments, kind, selections, value, path):
     else:
         fields = {}
         for name, of, node in _fields(schema, fragments, kind, selections):
-            fields.setdefault(name, (of, node.name.value, []))[2].extend([node.selection_set] * bool(node.selection_set))
+            deeper = [node.selection_set] if node.selection_set else []
+            fields.setdefault(name, (of, node.name.value, []))[2].extend(deeper)
         if set(fields) != set(value) and value:
             yield f"{path} has {sorted(set(fields) ^ set(value))} too much or too little"
         for name, (of, field, deeper) in fields.items():

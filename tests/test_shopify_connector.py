@@ -309,7 +309,8 @@ def test_sandbox_refuses_what_the_vendor_refuses_since_2026_04(shop, monkeypatch
     if text.startswith("@"):
         document = client.OPERATIONS["SetQuantities"].replace(text, "").replace(", $key: String!", "")
         monkeypatch.setitem(client.OPERATIONS, "SetQuantities", document)
-    entry = {"inventoryItemId": "gid://shopify/InventoryItem/1", "locationId": "gid://shopify/Location/7", "quantity": 1}
+    entry = {"inventoryItemId": f"gid://shopify/InventoryItem/{item_of(shop, MUG)}", "quantity": 1}
+    entry["locationId"] = "gid://shopify/Location/7"
     data = {"name": "available", "reason": "correction", "quantities": [entry]}
     with pytest.raises(base.ConfigError, match=said):
         shop.connector.client.run("SetQuantities", {"input": data, "key": "k"})

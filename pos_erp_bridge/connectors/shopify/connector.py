@@ -4,7 +4,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from urllib.parse import quote
 
@@ -16,8 +16,8 @@ from .client import Client, TooDear
 from .translate import number, tail
 
 
-def gid(kind, number):
-    return f"gid://shopify/{kind}/{number}"
+def gid(kind, external_id):
+    return f"gid://shopify/{kind}/{external_id}"
 
 
 @base.register
@@ -25,7 +25,7 @@ class Shopify(base.Connector):
     """External ids are the vendor's numbers as text (webhooks carry those); a stock fact is "item:location"."""
 
     system, label, kind = "shopify", "Shopify", "web"
-    capabilities = frozenset(base.Capability) - {base.Capability.SALES_IN, base.Capability.CLOSING_IN}
+    capabilities = frozenset(map(base.Capability, const.CAPABILITIES))
     settings_spec, streams, errors = const.SETTINGS, const.STREAMS, const.ERRORS
     budget = base.Budget(calls=20, burst=40)  # the vendor counts cost, not calls; see client.py
     sensitive_keys = const.SENSITIVE
@@ -43,7 +43,8 @@ class Shopify(base.Connector):
         shop = data["shop"]
         if shop["myshopifyDomain"] != self.settings["shop"].lower():
             raise ConfigError(f"The shop is {shop['myshopifyDomain']}: correct the shop domain of the channel.")
-        lacking = const.SCOPES - {scope["handle"] for scope in data["currentAppInstallation"]["accessScopes"]}
+        granted = {scope["handle"] for scope in data["currentAppInstallation"]["accessScopes"]}
+        lacking = const.SCOPES - granted - {scope.replace("write_", "read_") for scope in granted}  # writing implies it
         if lacking:
             raise ConfigError(f"The app lacks the scopes {', '.join(sorted(lacking))}. Add them and reinstall the app.")
         basis = "include" if shop["taxesIncluded"] else "do not include"
@@ -55,12 +56,12 @@ class Shopify(base.Connector):
 
     def pull(self, stream, since, until, cursor=None):
         # Stamps are whole seconds, so the window is widened to them; what comes twice is recognised.
-        start, end = since.replace(microsecond=0), until.replace(microsecond=0) + timedelta(seconds=1)
+        start, end = (f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (since, until + timedelta(seconds=1)))
         args = {"first": self.streams[stream].page_size, "after": cursor}
         if stream == "stock":
-            return self._pull_levels(args, cursor, f"updated_at:>='{start.isoformat()}'")
+            return self._pull_levels(args, cursor, f"updated_at:>='{start}'")
         if stream != "store":  # the short list of stores has no filter
-            args["query"] = f"updated_at:>='{start.isoformat()}' AND updated_at:<='{end.isoformat()}'"
+            args["query"] = f"updated_at:>='{start}' AND updated_at:<='{end}'"
         while True:
             try:
                 data = self.client.run(const.LISTS[stream], args)

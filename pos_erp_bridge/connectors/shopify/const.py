@@ -7,6 +7,7 @@ from ..base import ConfigError, On, Setting, Stream, TransientError
 
 API_VERSION = "2026-10"
 GRAPHQL_PATH, TOKEN_PATH = f"/admin/api/{API_VERSION}/graphql.json", "/admin/oauth/access_token"
+CAPABILITIES = "orders_in products_in customers_in stock_in stock_out fulfilment_out webhooks".split()
 SCOPES = frozenset(
     "read_orders read_products read_inventory write_inventory read_locations read_customers"
     " read_merchant_managed_fulfillment_orders write_merchant_managed_fulfillment_orders".split()
