@@ -58,3 +58,21 @@ CLAIM_TOUCHES = """
         SELECT id FROM bridge_touch WHERE channel_id = %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
     RETURNING store_id, product_id, own_quantity
 """
+
+# Numbers for documents of a till session. Writes the row on purpose: who closes the session at the same time
+# conflicts with it, and one of the two starts over; a mere lock would let both pass on old snapshots.
+BOOK_SESSIONS = """
+    UPDATE pos_session SET bridge_last_number = coalesce(bridge_last_number, 0) + %s
+     WHERE id = %s AND state = 'opened' RETURNING bridge_last_number
+"""
+
+# A session about to be closed: see BOOK_SESSIONS.
+CLOSE_SESSION = "SELECT id FROM pos_session WHERE id = %s FOR UPDATE"
+
+# Quants sales take from or give back to, read and held at once, by id: nobody waits crosswise. Places where goods
+# only come and go (customers) are left out: nothing is decided by what lies there, so rows are appended instead.
+TAKE_QUANTS = """
+    SELECT id, product_id, location_id, package_id, quantity, reserved_quantity, in_date FROM stock_quant
+     WHERE product_id = ANY(%s) AND location_id = ANY(%s) AND lot_id IS NULL AND owner_id IS NULL
+     ORDER BY id FOR NO KEY UPDATE
+"""
