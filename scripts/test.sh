@@ -177,7 +177,8 @@ installed_db() { # installed_db STAGE
     [ "${INSTALLED:-}" != yes ] || return 0
     if [ "${INSTALLED:-}" != no ]; then
         step "install the addon on a copy of the template"
-        copy_db "$TEMPLATE_DB" "${TEST_DB}_main" && odoo_run install -d "${TEST_DB}_main" -i pos_erp_bridge
+        copy_db "$TEMPLATE_DB" "${TEST_DB}_main" || die "cannot copy the template database"
+        odoo_run install -d "${TEST_DB}_main" -i pos_erp_bridge
         case $? in
             0) INSTALLED=yes; return 0 ;;
             1) INSTALLED=yes; fail "install: warnings in the log"; return 0 ;;
