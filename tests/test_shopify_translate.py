@@ -167,6 +167,15 @@ def test_removed_pieces_leave_the_line_and_refunded_ones_stay(shop):
     assert order.total == 2 * (1100 - 125) + 333  # 375 of the discount fell on the three B
 
 
+def test_yen_left_over_by_rounding_goes_to_the_line_that_lost_pieces(shop):
+    """Of 23 yen tax on three pieces, two thirds are 15; the vendor's sum says that 16 are left."""
+    number = shop.sandbox.do_sell(as_items([("A", 3), ("B", 2)]), discount=100)["id"]
+    shop.sandbox.do_edit(number, remove=as_items([("A", 1)]))
+    order = shop.order(number)
+    check_sums(order)
+    assert [(x.quantity, x.amount, x.tax) for x in order.lines] == [(2, 208, 16), (2, 2112, 192)]
+
+
 def test_wrong_total_is_said_with_both_numbers(shop):
     number = shop.sandbox.do_sell(as_items([("B", 1)]))["id"]
     shop.sandbox.do_corrupt(number, by=1)
