@@ -102,7 +102,7 @@ leave_postgres() {
     PG_OWN=
     flock "$PG_GATE"
     flock -u "$PG_USERS"
-    if flock -n "$PG_USERS" && [ ! -e "$PG_HOME/keep" ]; then stop_cluster; fi
+    if flock -n "$PG_USERS" && [ ! -e "$PG_HOME/keep" ] && pg_running; then stop_cluster; fi
     flock -u "$PG_USERS"
     flock -u "$PG_GATE"
 }
