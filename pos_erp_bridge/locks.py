@@ -48,7 +48,7 @@ def lane_lock(registry, channel_id, lane):
 # Claims events of a lane. SKIP LOCKED: a row lock means somebody is at it; a killed worker frees it.
 CLAIM_EVENTS = """
     SELECT id FROM bridge_event
-     WHERE channel_id = %s AND state = 'pending' AND run_at <= now() AT TIME ZONE 'utc' AND is_hint = %s
+     WHERE channel_id = %s AND state = 'pending' AND run_at <= %s AND is_hint = %s
      ORDER BY priority, id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 

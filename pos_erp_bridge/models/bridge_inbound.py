@@ -49,7 +49,7 @@ class BridgeChannel(models.Model):
 
     def _claim(self, is_hint, size):
         """Take waiting events; first statement of the transaction, so that it sees the newest state."""
-        self.env.cr.execute(CLAIM_EVENTS, [self.id, is_hint, size])
+        self.env.cr.execute(CLAIM_EVENTS, [self.id, fields.Datetime.now(), is_hint, size])
         return self.env["bridge.event"].browse([row[0] for row in self.env.cr.fetchall()])
 
     # -- hints -----------------------------------------------------------------------------------
@@ -138,7 +138,8 @@ class BridgeChannel(models.Model):
             done = Outcome("done", "rehearsed", message=self.env._("Rehearsal: nothing was booked."))
             return outcomes | {item.event: done for item in plans}
         booked = self._execute_safely(booker, plans)
-        self._bind_outcomes(booked)
+        settled = {item: plan for item, plan in planned.items() if isinstance(plan, Outcome)}
+        self._bind_outcomes(settled | booked)
         return outcomes | {item.event: outcome for item, outcome in booked.items()}
 
     def _execute_safely(self, booker, plans):
@@ -167,7 +168,7 @@ class BridgeChannel(models.Model):
         """Remember what each fact became, and which version and content of it."""
         new = {}
         for item, outcome in booked.items():
-            if not isinstance(outcome, Outcome) or outcome.status != "done" or not outcome.entity:
+            if not isinstance(outcome, Outcome) or outcome.status != "done":
                 continue
             vals = {"version": item.event.external_version, "digest": item.digest, **outcome.extra}
             if item.binding:
@@ -175,7 +176,7 @@ class BridgeChannel(models.Model):
                 if record is not None and record:
                     vals |= {"res_model": record._name, "res_id": record.id}
                 item.binding.write(vals)
-            elif outcome.record:
+            elif outcome.entity and outcome.record:
                 new.setdefault(outcome.entity, []).append((item.event.external_id, outcome.record, vals))
         for entity, rows in new.items():
             self.env["bridge.binding"]._bind(self, entity, rows)

@@ -1,2 +1,10 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-from . import test_webhook
+from . import (
+    test_conformance,
+    test_rehearsal,
+    test_security,
+    test_till_smoke,
+    test_ui_dashboard,
+    test_web_orders,
+    test_webhook,
+)

@@ -1,4 +1,5 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import json
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
@@ -35,7 +36,8 @@ class TestWebhook(HttpCase):
         kept_body, kept_headers = vendor.deliveries[-1]
         path = f"/bridge/webhook/{token or vendor.channel.token}"
         body = kept_body if body is None else body
-        return self.url_open(path, data=body, headers={**kept_headers, "content-type": "application/json", **(headers or {})})
+        headers = {**kept_headers, "content-type": "application/json", **(headers or {})}
+        return self.url_open(path, data=body, headers=headers)
 
     def hints(self, vendor):
         return self.env["bridge.event"].search([("channel_id", "=", vendor.channel.id), ("is_hint", "=", True)])
@@ -52,7 +54,7 @@ class TestWebhook(HttpCase):
                 self.assertEqual(self.deliver(vendor).status_code, 200)
                 event = self.hints(vendor)
                 self.assertEqual(len(event), 1)
-                self.assertIn(vendor.deliveries[-1][0].decode(), __import__("json").loads(event.payload)["body"])
+                self.assertIn(vendor.deliveries[-1][0].decode(), json.loads(event.payload)["body"])
                 self.assertEqual(event.state, "pending")
 
     def test_same_delivery_twice_is_one_event(self):
