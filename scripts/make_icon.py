@@ -14,8 +14,8 @@ def main():
     gradient = Image.new("RGBA", (side, side))
     paint = ImageDraw.Draw(gradient)
     for y in range(side):
-        share = y / side
-        paint.line([(0, y), (side, y)], fill=(*(round(a + (b - a) * share) for a, b in zip(TOP, BOTTOM)), 255))
+        colour = tuple(round(a + (b - a) * y / side) for a, b in zip(TOP, BOTTOM, strict=True))
+        paint.line([(0, y), (side, y)], fill=(*colour, 255))
     mask = Image.new("L", (side, side))
     ImageDraw.Draw(mask).rounded_rectangle([0, 0, side - 1, side - 1], radius=side // 6, fill=255)
     image.paste(gradient, mask=mask)

@@ -21,7 +21,8 @@ class BridgeRehearsalExport(http.Controller):
             raise request.not_found()
         lines = rehearsal.line_ids
         fields = lines._fields
-        rates = sorted({(tax["rate"], tax["reduced"]) for line in lines for tax in line.taxes or ()}, key=self._rate_key)
+        taxes = [tax for line in lines for tax in line.taxes or ()]
+        rates = sorted({(tax["rate"], tax["reduced"]) for tax in taxes}, key=self._rate_key)
         header = [fields[name]._description_string(request.env) for name in COLUMNS]
         for rate in rates:
             text = rehearsal._rate_text(*rate)

@@ -29,6 +29,7 @@ from . import (
     bridge_booking_cash,
     bridge_booking_closing,
     bridge_closing,
+    bridge_closing_screen,
     bridge_channel_web,
     bridge_contact,
     sale_order,

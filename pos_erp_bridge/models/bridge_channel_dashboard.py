@@ -115,10 +115,10 @@ class BridgeChannel(models.Model):
 
     def _next_step(self):
         """What a person does next to get the channel going; False when there is nothing to do."""
-        if self.state == "live":
+        if self.state in ("live", "paused"):
             return False
-        if self.state in ("stopped", "paused"):
-            return self.env._("Mend what stopped the channel, then go live again.") if self.state == "stopped" else False
+        if self.state == "stopped":
+            return self.env._("Mend what stopped the channel, then go live again.")
         empty = self.sudo().setting_ids.filtered(lambda row: row.is_required and not row.value)
         if empty:
             return self.env._("Fill in the connection: %s.", ", ".join(empty.mapped("label")))

@@ -84,13 +84,14 @@ class BridgeRehearsal(models.Model):
         rates = self._rates()
         labels = dict(self.env["bridge.rehearsal.line"]._fields["document"]._description_selection(self.env))
         for run in self:
+            money = run.currency_id.format
             documents = [
                 {
                     "name": labels.get(document, document),
                     "count": count,
-                    "total": run.currency_id.format(total),
+                    "total": money(total),
                     "rates": [
-                        (run._rate_text(rate, reduced), run.currency_id.format(float(amount)), run.currency_id.format(float(tax)))
+                        (run._rate_text(rate, reduced), money(float(amount)), money(float(tax)))
                         for rate, reduced, amount, tax in rates.get(run.id, {}).get(document, ())
                     ],
                 }
@@ -157,20 +158,22 @@ class BridgeRehearsal(models.Model):
             reason = ", ".join(missing.name for missing in plan.missing)
         return {
             "status": FATES[plan.status] if is_outcome else "book",
-            "document": self._document(record, plan),
+            "document": self._document(record),
             "number": getattr(record, "number", ""),
             "business_date": self._business_date(channel, record),
             "store_id": stores.get(getattr(record, "store_id", "")),
             "total": float(total or 0),
-            "taxes": [
-                {"rate": f"{tax.rate.normalize():f}", "reduced": tax.reduced, "total": str(tax.total), "tax": str(tax.tax)}
-                for tax in taxes
-            ],
+            "taxes": [self._tax_vals(tax) for tax in taxes],
             "reason": reason,
         }
 
     @staticmethod
-    def _document(record, plan):
+    def _tax_vals(tax):
+        rate = f"{tax.rate.normalize():f}"
+        return {"rate": rate, "reduced": tax.reduced, "total": str(tax.total), "tax": str(tax.tax)}
+
+    @staticmethod
+    def _document(record):
         """What kind of document it is to people: a receipt that takes more back than it sells is a return."""
         kind = {"CashMove": "cash", "ZReport": "closing", "Order": "order", "Sale": "sale"}.get(type(record).__name__)
         if kind == "sale" and record.total < 0:
@@ -301,7 +304,7 @@ class BridgeChannel(models.Model):
     def _end_rehearsals(self):
         running = self.env["bridge.rehearsal"].sudo().search([("channel_id", "in", self.ids), ("ended_at", "=", False)])
         running.ended_at = fields.Datetime.now()
-        return running
+        running.flush_recordset(["ended_at"])  # before another one begins: the index allows one to run
 
     def action_rehearse(self):
         """Begin a new rehearsal; what was rehearsed before, and not booked, is looked at again."""

@@ -3,7 +3,6 @@ from . import (
     test_conformance,
     test_rehearsal,
     test_security,
-    test_till_smoke,
     test_ui_dashboard,
     test_web_orders,
     test_webhook,
