@@ -15,6 +15,11 @@ from typing import Any, ClassVar
 from . import records
 
 
+def _(text):
+    """Mark a text of a declaration (label, help) for translation; it is translated when it is shown."""
+    return text
+
+
 class BridgeError(Exception):
     """Base of what a connector raises. ``retry_after`` (seconds) is the channel's own wish, if any."""
 

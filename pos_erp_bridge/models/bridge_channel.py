@@ -227,12 +227,14 @@ class BridgeChannelSetting(models.Model):
     MASK = "••••••••"
 
     @api.depends("name", "channel_id.system")
+    @api.depends_context("lang")
     def _compute_spec(self):
         for row in self:
             specs = {spec.name: spec for spec in get(row.channel_id.system).settings_spec}
             spec = specs.get(row.name)
-            row.label = spec.label if spec else row.name
-            row.help = spec.help if spec else ""
+            # The connectors mark these texts; they are in the catalogue as the rest.
+            row.label = self.env._(spec.label) if spec else row.name
+            row.help = self.env._(spec.help) if spec and spec.help else ""
             row.is_secret = bool(spec and spec.is_secret)
             row.is_required = bool(spec and spec.is_required)
 

@@ -3,7 +3,7 @@
 
 from datetime import timedelta
 
-from ..base import ConfigError, On, Setting, Stream, TransientError
+from ..base import ConfigError, On, Setting, Stream, TransientError, _
 
 API_VERSION = "2026-10"
 GRAPHQL_PATH, TOKEN_PATH = f"/admin/api/{API_VERSION}/graphql.json", "/admin/oauth/access_token"
@@ -16,14 +16,22 @@ SENSITIVE = frozenset(
     "access_token client_secret email emailAddress phone phoneNumber address1 address2 zip firstName lastName".split()
 )
 SETTINGS = (
-    Setting("shop", "Shop domain", help="your-shop.myshopify.com"),
-    Setting("client_id", "Client ID", is_required=False, help="Of the app made in the Dev Dashboard."),
-    Setting("client_secret", "Client secret", is_secret=True, is_required=False, help="Of the same app."),
-    Setting("access_token", "Access token", is_secret=True, is_required=False, help="Only for apps made before 2026."),
-    Setting("webhook_secret", "Webhook secret", is_secret=True, is_required=False, help="Empty: the client secret."),
-    Setting("old_secret", "Previous secret", is_secret=True, is_required=False, help="Accepted during a rotation."),
-    Setting("default_location", "Default location", is_required=False, help="Number of the location that ships."),
-    Setting("base_url", "Address", is_required=False, help="Only for rehearsals; empty: the shop domain."),
+    Setting("shop", _("Shop domain"), help="your-shop.myshopify.com"),
+    Setting("client_id", _("Client ID"), is_required=False, help=_("Of the app made in the Dev Dashboard.")),
+    Setting("client_secret", _("Client secret"), is_secret=True, is_required=False, help=_("Of the same app.")),
+    Setting(
+        "access_token", _("Access token"), is_secret=True, is_required=False, help=_("Only for apps made before 2026.")
+    ),
+    Setting(
+        "webhook_secret", _("Webhook secret"), is_secret=True, is_required=False, help=_("Empty: the client secret.")
+    ),
+    Setting(
+        "old_secret", _("Previous secret"), is_secret=True, is_required=False, help=_("Accepted during a rotation.")
+    ),
+    Setting(
+        "default_location", _("Default location"), is_required=False, help=_("Number of the location that ships.")
+    ),
+    Setting("base_url", _("Address"), is_required=False, help=_("Only for rehearsals; empty: the shop domain.")),
 )
 ERRORS = (
     On(402, ConfigError, "the shop is frozen for unpaid bills"),

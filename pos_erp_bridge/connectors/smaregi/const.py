@@ -7,7 +7,7 @@ getStock, postStockProductIdAdd, getAdjustments, postWebhookStock, postWebhookAd
 
 from datetime import timedelta, timezone
 
-from ..base import DataError, On, Setting, Stream
+from ..base import DataError, On, Setting, Stream, _
 
 HOSTS = {  # is a sandbox contract: (API, identity)
     False: ("https://api.smaregi.jp", "https://id.smaregi.jp"),
@@ -29,15 +29,17 @@ BY_WEB_API = "15"  # stockDivision of what was written through the API
 
 _optional = {"is_required": False}
 SETTINGS = (
-    Setting("contract_id", "Contract ID", help="Shown in Smaregi's back office; sandbox contracts start with sb_."),
-    Setting("client_id", "Client ID"),
-    Setting("client_secret", "Client secret", is_secret=True),
-    Setting("webhook_header", "Webhook header name", default="X-Bridge-Key", **_optional),
-    Setting("webhook_secret", "Webhook header value", is_secret=True, help="Empty: webhooks are refused.", **_optional),
-    Setting("jan_field", "Product field with the JAN code", default="productCode", **_optional),
-    Setting("calls_per_second", "Calls per second", default="10", help="All stores together.", **_optional),
-    Setting("api_url", "API address", help="Empty: follows from the contract ID.", **_optional),
-    Setting("id_url", "Identity address", help="Empty: follows from the contract ID.", **_optional),
+    Setting("contract_id", _("Contract ID"), help=_("Shown in the back office; sandbox contracts start with sb_.")),
+    Setting("client_id", _("Client ID")),
+    Setting("client_secret", _("Client secret"), is_secret=True),
+    Setting("webhook_header", _("Webhook header name"), default="X-Bridge-Key", **_optional),
+    Setting(
+        "webhook_secret", _("Webhook header value"), is_secret=True, help=_("Empty: webhooks are refused."), **_optional
+    ),
+    Setting("jan_field", _("Product field with the JAN code"), default="productCode", **_optional),
+    Setting("calls_per_second", _("Calls per second"), default="10", help=_("All stores together."), **_optional),
+    Setting("api_url", _("API address"), help=_("Empty: follows from the contract ID."), **_optional),
+    Setting("id_url", _("Identity address"), help=_("Empty: follows from the contract ID."), **_optional),
 )
 STREAMS = {
     "store": Stream("store", page_size=LIST_LIMIT),
