@@ -92,5 +92,7 @@ class BridgeBinding(models.Model):
         """{external id: record} of bindings of one model, deleted ones left out; one query."""
         if not self:
             return {}
-        existing = set(self.env[self[0].res_model].browse(self.mapped("res_id")).exists().ids)
-        return {b.external_id: self.env[b.res_model].browse(b.res_id) for b in self if b.res_id in existing}
+        found = self.env[self[0].res_model].browse(set(self.mapped("res_id"))).exists()
+        # One recordset, so that what is read of one is read of all.
+        by_id = dict(zip(found.ids, found, strict=True))
+        return {binding.external_id: by_id[binding.res_id] for binding in self if binding.res_id in by_id}

@@ -206,7 +206,6 @@ class BridgeBookingTill(models.AbstractModel):
             for number, draft in enumerate(many, first):
                 draft.vals |= {
                     "session_id": session.id,
-                    "config_id": config.id,
                     "company_id": config.company_id.id,
                     "name": f"{config.name} - {draft.vals['pos_reference']}",
                     "sequence_number": number,
@@ -271,14 +270,14 @@ class BridgeBookingTill(models.AbstractModel):
                 vals["is_total_cost_computed"] = True
             if not draft.vals["partner_id"]:
                 draft.vals |= {"email": "", "mobile": ""}
-        orders = self.env["pos.order"].create(
+        orders = self.env["pos.order"].with_context(bridge_new_orders=True).create(
             [
                 {**common, **draft.vals, "bridge_kind": draft.kind, "lines": [Command.create(vals) for vals in draft.lines]}
                 for draft in drafts
             ]
         )
         for draft, order in zip(drafts, orders, strict=True):
-            draft.order = order
+            draft.order = order.with_env(self.env)
             if draft.kind != "reversal" or draft.receipt.is_void:
                 outcomes[draft.item] = self._outcome(draft)
 

@@ -63,7 +63,7 @@ class BridgeTillStock(models.AbstractModel):
         moves = self.env["stock.move"].with_context(bridge_ledger=ledger).create(
             [self._move_vals(picking, product, quantity, ledger, is_return) for product, quantity in quantities.items()]
         )
-        picking.with_context(bridge_ledger=ledger, do_not_assign=True)._action_done()
+        picking.with_context(bridge_ledger=ledger, bridge_checked=True)._action_done()
         short = Quant._bridge_post(ledger)
         for (product_id, location_id), quantity in short.items():
             line = moves.move_line_ids.filtered(

@@ -31,6 +31,10 @@ class PosOrder(models.Model):
 
     _bridge_external_index = models.Index("(bridge_channel_id, bridge_external_id) WHERE bridge_channel_id IS NOT NULL")
 
+    def exists(self):
+        """Orders created a line above exist: Odoo asks again for every line of every order it creates."""
+        return self if self.env.context.get("bridge_new_orders") else super().exists()
+
     @api.depends("bridge_picking_ids")
     def _compute_picking_count(self):
         super()._compute_picking_count()
