@@ -57,7 +57,7 @@ class Till:
         """Sell ``product`` ({"id", "lst_price", "taxes_id"}) for cash; returns the new order's id."""
         rate = self._rate(product["taxes_id"])
         total = round(product["lst_price"] * quantity)
-        tax = total * rate // (100 + rate)
+        tax = round(total * rate / (100 + rate))  # as the till's page computes it
         key = str(uuid.uuid4())
         self._next += 1
         line = {

@@ -98,6 +98,13 @@ class RoundTrips:
         return sum(quant["reserved_quantity"] for quant in quants)
 
 
+def open_till(browser, url, config_id, seconds=120):
+    """Open the till's page, up to the shelves."""
+    browser.open(f"{url}/pos/ui/{config_id}")
+    browser.click(".open-register-btn", seconds=seconds)
+    browser.see("article.product", seconds=seconds)
+
+
 class TillScreen:
     """Odoo's till in a browser, driven as a cashier does."""
 
@@ -105,8 +112,7 @@ class TillScreen:
         self.browser = Browser(stage.processes)
         try:
             self.browser.set_cookie(stage.url, "session_id", odoo.session_id)
-            self.browser.open(f"{stage.url}/pos/ui/{config_id}")
-            self.browser.see("article.product", seconds=120)
+            open_till(self.browser, stage.url, config_id)
         except BaseException:
             self.browser.close()
             raise

@@ -8,6 +8,7 @@ from demo import layout, stage
 from demo.browser import Browser
 from demo.odoo_client import Odoo
 from demo.processes import DemoError
+from demo.round_trips import open_till
 
 CONNECTIONS_GONE = 15.0  # seconds Odoo's workers have to let go of the database
 
@@ -25,8 +26,7 @@ def run(processes, db):
         browser.open(f"{url}/odoo/action-pos_erp_bridge.bridge_channel_action")
         browser.see(".o_view_controller, .o_action", seconds=120)
         [till] = odoo.read("pos.config", [("name", "=", layout.HONTEN.name)], ["id"])
-        browser.open(f"{url}/pos/ui/{till['id']}")
-        browser.see("article.product", seconds=180)
+        open_till(browser, url, till["id"], seconds=240)
     finally:
         browser.close()
         for process in started:
