@@ -21,7 +21,9 @@ def difference(order):
 def likely_cause(order):
     """Why lines and total differ, as a key: the first that explains the whole difference. "" when nothing does."""
     gap = difference(order)
-    amounts = {kind: [line.amount for line in order.lines if line.kind == kind] for kind in ("shipping", "fee", "gift_card")}
+    amounts = {
+        kind: [line.amount for line in order.lines if line.kind == kind] for kind in ("shipping", "fee", "gift_card")
+    }
     taxes = sum((line.tax for line in order.lines), ZERO)
     causes = (
         ("tax", abs(gap) == taxes and taxes),
@@ -60,7 +62,9 @@ def spread_taxes(lines, taxes, unit=Decimal(1)):
     for tax in taxes:
         said[tax.rate] += tax.tax
     for rate, total in said.items():
-        places = sorted((i for i, x in enumerate(lines) if x.tax_rate == rate), key=lambda i: (-abs(lines[i].amount), i))
+        places = sorted(
+            (i for i, x in enumerate(lines) if x.tax_rate == rate), key=lambda i: (-abs(lines[i].amount), i)
+        )
         rest = total - sum((result[i] for i in places), ZERO)
         while rest and places:
             for i in places:

@@ -34,7 +34,9 @@ class BridgeBookingProduct(models.AbstractModel):
 
     def _hints(self, record):
         known = {"price": record.price, "tax_rate": record.tax_rate}
-        return {"stock_id": record.stock_id} | {name: plain(value) for name, value in known.items() if value is not None}
+        return {"stock_id": record.stock_id} | {
+            name: plain(value) for name, value in known.items() if value is not None
+        }
 
     def _execute(self, channel, plans):
         records = {item: plan.vals for item, plan in plans.items()}
@@ -44,7 +46,9 @@ class BridgeBookingProduct(models.AbstractModel):
         moved = [b for key, b in known.items() if stock_ids[key] and b.stock_external_id != stock_ids[key]]
         for binding in moved:
             binding.stock_external_id = stock_ids[binding.external_id]
-        found, _missing = self.env["bridge.matcher"]._match_products(channel, [r.ref for r in records.values()], stock_ids)
+        found, _missing = self.env["bridge.matcher"]._match_products(
+            channel, [r.ref for r in records.values()], stock_ids
+        )
         told = self.env["product.product"].union(
             *(product for key, product in found.items() if key not in known), *(b._record() for b in moved)
         )

@@ -37,7 +37,9 @@ class BridgeBookingRefund(models.AbstractModel):
                 found.append(
                     self.env._(
                         "Refund %(id)s gives back %(amount)s, its parts add up to %(total)s: a difference of %(gap)s.",
-                        id=refund.external_id, amount=plain(refund.amount), total=plain(parts),
+                        id=refund.external_id,
+                        amount=plain(refund.amount),
+                        total=plain(parts),
                         gap=plain(refund.amount - parts),
                     )
                 )
@@ -46,6 +48,9 @@ class BridgeBookingRefund(models.AbstractModel):
     def _book(self, channel, record, plan):
         """Book the refunds of an order that are not booked yet."""
         known = self.env["bridge.binding"]._get(channel, "refund", [refund.external_id for refund in record.refunds])
+        order = plan.order.sudo()
+        is_locked = order.locked  # against changes by hand; what the customer got back is a fact
+        order.action_unlock()
         for refund in record.refunds:
             if refund.external_id in known:
                 # Goods and amounts are settled; the money may have been sent back only since.
@@ -57,12 +62,16 @@ class BridgeBookingRefund(models.AbstractModel):
             payments = self._pay_back(channel, plan, refund)
             became = note or payments[:1] or plan.order
             self.env["bridge.binding"]._bind(channel, "refund", [(refund.external_id, became)])
-            plan.order.sudo().message_post(body=self._describe(refund, became))
+            order.message_post(body=self._describe(refund, became))
             plan.changed = True
+        if is_locked:
+            order.action_lock()
 
     def _describe(self, refund, became):
         what = self.env._("nothing to credit") if became._name == "sale.order" else became.display_name
-        text = self.env._("Refund %(id)s of %(amount)s: %(what)s.", id=refund.external_id, amount=plain(refund.amount), what=what)
+        text = self.env._(
+            "Refund %(id)s of %(amount)s: %(what)s.", id=refund.external_id, amount=plain(refund.amount), what=what
+        )
         return f"{text} {refund.reason}".strip()
 
     # -- what a refund means ---------------------------------------------------------------------
@@ -114,7 +123,11 @@ class BridgeBookingRefund(models.AbstractModel):
                 self._take_off(part)
             if part.returned:
                 back.setdefault(self._place(channel, plan, line), []).append(part)
-            if order_line.product_id.is_storable and line.restock in ("return", "cancel") and order_line.state == "sale":
+            if (
+                order_line.product_id.is_storable
+                and line.restock in ("return", "cancel")
+                and order_line.state == "sale"
+            ):
                 own[order_line.product_id.id] = own.get(order_line.product_id.id, 0.0) + float(line.quantity)
                 self._check_sent(plan, part)
         for place, returned in back.items():
@@ -126,7 +139,8 @@ class BridgeBookingRefund(models.AbstractModel):
         if part.line.restock == "cancel" and rest > 0:
             text = self.env._(
                 "%(quantity)g × %(name)s was cancelled at the web store, but has been sent: ask for it back.",
-                quantity=rest, name=part.order_line.name,
+                quantity=rest,
+                name=part.order_line.name,
             )
             plan.order._bridge_alert(self.env._("Cancelled, but sent"), text)
             plan.notes.append(text)
@@ -151,15 +165,19 @@ class BridgeBookingRefund(models.AbstractModel):
         """Goods come back: a done transfer into the store, so that they can be sold again."""
         kind = place.warehouse_id.out_type_id.return_picking_type_id or place.warehouse_id.in_type_id
         moves = [vals for part in parts for vals in self._prepare_return_moves(part, kind, place)]
-        picking = self.env["stock.picking"].sudo().create(
-            {
-                "picking_type_id": kind.id,
-                "partner_id": order.partner_shipping_id.id,
-                "location_id": moves[0]["location_id"],
-                "location_dest_id": place.id,
-                "origin": self.env._("Return of %s", order.name),
-                "move_ids": [fields.Command.create(vals) for vals in moves],
-            }
+        picking = (
+            self.env["stock.picking"]
+            .sudo()
+            .create(
+                {
+                    "picking_type_id": kind.id,
+                    "partner_id": order.partner_shipping_id.id,
+                    "location_id": moves[0]["location_id"],
+                    "location_dest_id": place.id,
+                    "origin": self.env._("Return of %s", order.name),
+                    "move_ids": [fields.Command.create(vals) for vals in moves],
+                }
+            )
         )
         picking.action_confirm()
         for move in picking.move_ids:
@@ -209,20 +227,24 @@ class BridgeBookingRefund(models.AbstractModel):
         return original, sum(invoices.mapped("amount_total")) - sum((posted - invoices).mapped("amount_total"))
 
     def _credit(self, order, original, reason, day, lines):
-        note = self.env["account.move"].sudo().create(
-            {
-                "move_type": "out_refund",
-                "reversed_entry_id": original.id,
-                "journal_id": original.journal_id.id,
-                "partner_id": original.partner_id.id,
-                "partner_shipping_id": original.partner_shipping_id.id,
-                "currency_id": original.currency_id.id,
-                "company_id": original.company_id.id,
-                "invoice_date": day,
-                "invoice_origin": order.name,
-                "ref": " ".join(part for part in (order.client_order_ref, reason) if part),
-                "invoice_line_ids": [fields.Command.create(vals) for vals in lines],
-            }
+        note = (
+            self.env["account.move"]
+            .sudo()
+            .create(
+                {
+                    "move_type": "out_refund",
+                    "reversed_entry_id": original.id,
+                    "journal_id": original.journal_id.id,
+                    "partner_id": original.partner_id.id,
+                    "partner_shipping_id": original.partner_shipping_id.id,
+                    "currency_id": original.currency_id.id,
+                    "company_id": original.company_id.id,
+                    "invoice_date": day,
+                    "invoice_origin": order.name,
+                    "ref": " ".join(part for part in (order.client_order_ref, reason) if part),
+                    "invoice_line_ids": [fields.Command.create(vals) for vals in lines],
+                }
+            )
         )
         note._post()
         self.env["bridge.web.money"]._reconcile(order)
@@ -288,7 +310,10 @@ class BridgeBookingRefund(models.AbstractModel):
     def _prepare_rest(self, plan, invoice, credited):
         """One line per line of the invoice, or per tax rate where part of it was credited already."""
         if not credited:
-            rows = [(line, line.quantity, line.price_total, line.price_total - line.price_subtotal) for line in _priced(invoice)]
+            rows = [
+                (line, line.quantity, line.price_total, line.price_total - line.price_subtotal)
+                for line in _priced(invoice)
+            ]
         else:
             rows = []
             for tax in invoice.invoice_line_ids.tax_ids | self.env["account.tax"]:
@@ -311,7 +336,9 @@ class BridgeBookingRefund(models.AbstractModel):
             "tax_ids": [fields.Command.set(line.tax_ids.ids)],
             "sale_line_ids": [fields.Command.set(line.sale_line_ids.ids)],
             "extra_tax_data": len(line.tax_ids) == 1
-            and exact_tax_data(line.tax_ids.id, line.currency_id.id, price, 0.0, quantity, Decimal(str(amount)), Decimal(str(tax))),
+            and exact_tax_data(
+                line.tax_ids.id, line.currency_id.id, price, 0.0, quantity, Decimal(str(amount)), Decimal(str(tax))
+            ),
         }
 
 
@@ -321,4 +348,6 @@ def _priced(moves):
 
 def _lines_of_rates(refund):
     """Money given back without naming lines: one line per tax rate."""
-    return tuple(RefundLine("", Decimal(1), t.total, t.tax, t.rate, t.reduced, name=refund.reason) for t in refund.taxes)
+    return tuple(
+        RefundLine("", Decimal(1), t.total, t.tax, t.rate, t.reduced, name=refund.reason) for t in refund.taxes
+    )

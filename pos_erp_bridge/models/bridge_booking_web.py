@@ -1,7 +1,7 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """Web orders become sales orders: a batch is created, confirmed and reserved together."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -56,11 +56,16 @@ class BridgeBookingWeb(models.AbstractModel):
                 continue
             missing = self._missing(channel, item.record, unknown, journals, untaxed)
             if missing:
-                result[item] = Outcome("waiting", missing=tuple(missing), message="\n".join(need.name for need in missing))
+                result[item] = Outcome(
+                    "waiting", missing=tuple(missing), message="\n".join(need.name for need in missing)
+                )
                 continue
             plan = WebPlan(
                 order=orders.get(item.binding, self.env["sale.order"]),
-                store=channel._web_store(item.record.store_id), products=products, taxes=taxes, journals=journals,
+                store=channel._web_store(item.record.store_id),
+                products=products,
+                taxes=taxes,
+                journals=journals,
             )
             result[item] = Plan(plan, "sale.order", item.record.total, item.record.taxes)
         return result
@@ -88,15 +93,20 @@ class BridgeBookingWeb(models.AbstractModel):
                 self.env._(
                     "The order is in %(currency)s, the company keeps its books in %(own)s. Let the web store settle in "
                     "%(own)s, or book this order by hand.",
-                    currency=order.currency, own=channel.company_id.currency_id.name,
+                    currency=order.currency,
+                    own=channel.company_id.currency_id.name,
                 )
             )
         gap = difference(order)
         if gap:
             found.append(
                 self.env._(
-                    "The lines add up to %(lines)s, the order says %(total)s: a difference of %(gap)s %(currency)s. %(cause)s",
-                    lines=plain(order.total + gap), total=plain(order.total), gap=plain(gap), currency=order.currency,
+                    "The lines add up to %(lines)s, the order says %(total)s: a difference of %(gap)s %(currency)s. "
+                    "%(cause)s",
+                    lines=plain(order.total + gap),
+                    total=plain(order.total),
+                    gap=plain(gap),
+                    currency=order.currency,
                     cause=self._explain(likely_cause(order)),
                 )
             )
@@ -104,7 +114,10 @@ class BridgeBookingWeb(models.AbstractModel):
             found.append(
                 self.env._(
                     "At %(rate)s%% the lines add up to %(lines)s, the order says %(total)s: a difference of %(gap)s.",
-                    rate=plain(rate), lines=plain(lines), total=plain(said), gap=plain(lines - said),
+                    rate=plain(rate),
+                    lines=plain(lines),
+                    total=plain(said),
+                    gap=plain(lines - said),
                 )
             )
         return found + self.env["bridge.booking.refund"]._contradictions(order)
@@ -137,7 +150,9 @@ class BridgeBookingWeb(models.AbstractModel):
         """{code of a tender: journal it is booked in}."""
         codes = {tender.code for item in items for tender in _tenders(item.record)}
         bindings = self.env["bridge.binding"]._get(channel, "tender", codes)
-        mapped = self.env["bridge.binding"].union(*bindings.values()).filtered(lambda b: b.res_model == "account.journal")
+        mapped = (
+            self.env["bridge.binding"].union(*bindings.values()).filtered(lambda b: b.res_model == "account.journal")
+        )
         journals = mapped._records()
         if channel.payment_journal_id:
             journals = dict.fromkeys(codes, channel.payment_journal_id) | journals
@@ -155,10 +170,14 @@ class BridgeBookingWeb(models.AbstractModel):
         for rate in _rates(order) & untaxed.keys():
             missing["tax", rate] = untaxed[rate]
         if not channel._web_store(order.store_id):
-            known = channel.with_context(active_test=False).store_ids.filtered(lambda s: s.external_id == order.store_id)
+            known = channel.with_context(active_test=False).store_ids.filtered(
+                lambda s: s.external_id == order.store_id
+            )
             label = known.name or order.store_id or self.env._("The default store")
             name = self.env._("%s has no stock location in a warehouse", label)
-            missing["store", order.store_id] = Missing("store", order.store_id or NO_STORE, name, {"name": known.name or ""})
+            missing["store", order.store_id] = Missing(
+                "store", order.store_id or NO_STORE, name, {"name": known.name or ""}
+            )
         if channel.invoice_rule != "never":
             for tender in _tenders(order):
                 if tender.amount and tender.code not in journals:
@@ -169,14 +188,15 @@ class BridgeBookingWeb(models.AbstractModel):
 
     # -- execute ---------------------------------------------------------------------------------
     def _execute(self, channel, plans):
-        new = {item: plan.vals for item, plan in plans.items() if not plan.vals.order}
-        old = {item: plan.vals for item, plan in plans.items() if plan.vals.order}
+        # Copies: when the batch fails, the same plans are tried again in smaller ones.
+        everything = {item: replace(plan.vals, notes=[]) for item, plan in plans.items()}
+        new = {item: plan for item, plan in everything.items() if not plan.order}
+        old = {item: plan for item, plan in everything.items() if plan.order}
         self._create_orders(channel, new)
         edit, refunds = self.env["bridge.web.edit"], self.env["bridge.booking.refund"]
         for item, plan in old.items():
             if item.record.state != "cancelled":
                 edit._apply(channel, item, plan)
-        everything = new | old
         self.env["bridge.web.money"]._settle(channel, everything)
         for item, plan in everything.items():
             is_cancelled = item.record.state == "cancelled" and edit._cancel_goods(plan)
@@ -198,10 +218,20 @@ class BridgeBookingWeb(models.AbstractModel):
         if not plans:
             return
         buyers = self.env["bridge.contact"]._buyers(channel, list(plans))
-        Order = self.env["sale.order"].sudo().with_context(
-            mail_create_nosubscribe=True, mail_create_nolog=True, sale_no_log_for_new_lines=True
+        Order = (
+            self.env["sale.order"]
+            .sudo()
+            .with_context(mail_create_nosubscribe=True, mail_create_nolog=True, sale_no_log_for_new_lines=True)
         )
-        orders = Order.create([self._prepare_order(channel, item.record, plan, buyers[item]) for item, plan in plans.items()])
+        defaults, line_defaults = self._defaults(Order), self._defaults(self.env["sale.order.line"].sudo())
+        if not self.env["account.analytic.distribution.model"].sudo().search_count([], limit=1):
+            line_defaults["analytic_distribution"] = False  # else asked for every line
+        values = []
+        for item, plan in plans.items():
+            lines = self._prepare_lines(channel, item.record, plan)
+            vals = self._prepare_order(channel, item.record, plan, buyers[item])
+            values.append(defaults | vals | {"order_line": [(0, 0, line_defaults | line) for line in lines]})
+        orders = Order.create(values)
         for (item, plan), order in zip(plans.items(), orders, strict=True):
             self._check_totals(item.record, order)
             plan.order = order.with_env(self.env)
@@ -209,6 +239,10 @@ class BridgeBookingWeb(models.AbstractModel):
         for plan in plans.values():
             own = {product: -quantity for product, quantity in plan.order._bridge_quantities().items()}
             self.env["bridge.touch"]._touch_own(plan.store, own)
+
+    def _defaults(self, model):
+        """Odoo's default values, asked once for all; some of them cost a search each."""
+        return model.default_get([name for name, field in model._fields.items() if field.store])
 
     def _confirm(self, orders):
         """As ``action_confirm``, see :mod:`.stock_batch`."""
@@ -218,12 +252,19 @@ class BridgeBookingWeb(models.AbstractModel):
         orders.picking_ids.move_ids.filtered(lambda m: m.state not in ("draft", "cancel", "done"))._trigger_scheduler()
 
     def _check_totals(self, record, order):
-        """The order must say, per rate, what the channel says; anything else is a mistake of ours, and stops."""
-        if order.currency_id.compare_amounts(order.amount_total, float(record.total)):
+        """The order must say what the channel says; anything else is a mistake of ours, and stops."""
+        compare = order.currency_id.compare_amounts
+        tax = sum(line._bridge_sold()["tax"] for line in order.order_line if line.tax_ids)
+        if compare(order.amount_total, float(record.total)) or compare(order.amount_tax, float(tax)):
             raise UserError(
                 self.env._(
-                    "Order %(number)s would be booked as %(ours)s instead of %(theirs)s. Nothing was booked; report it.",
-                    number=record.number, ours=order.amount_total, theirs=plain(record.total),
+                    "Order %(number)s would be %(ours)s with %(our_tax)s tax, but is %(theirs)s with %(tax)s. "
+                    "Nothing was booked; report it.",
+                    number=record.number,
+                    ours=plain(str(order.amount_total)),
+                    our_tax=plain(str(order.amount_tax)),
+                    theirs=plain(record.total),
+                    tax=plain(tax),
                 )
             )
 
@@ -255,7 +296,6 @@ class BridgeBookingWeb(models.AbstractModel):
             "bridge_is_pickup": record.is_pickup,
             "bridge_note": record.note or False,
             "bridge_address_key": self.env["bridge.contact"]._address_key(record.shipping_address) or False,
-            "order_line": [(0, 0, vals) for vals in self._prepare_lines(channel, record, plan)],
         }
 
     def _prepare_lines(self, channel, record, plan):

@@ -22,22 +22,30 @@ class BridgeChannel(models.Model):
             ("on_delivery", "When it is delivered"),
             ("never", "Not from the bridge"),
         ],
-        "Invoice an order", default="on_payment", required=True,
+        "Invoice an order",
+        default="on_payment",
+        required=True,
         help="Not from the bridge: neither invoices nor payments are booked.",
     )
     payment_journal_id = fields.Many2one(
-        "account.journal", "Journal for other means of payment", check_company=True,
+        "account.journal",
+        "Journal for other means of payment",
+        check_company=True,
         domain="[('type', 'in', ('bank', 'cash'))]",
         help="Books the means of payment that have no journal of their own. Empty: each must be mapped first.",
     )
     create_customers = fields.Boolean(
         "Contacts for customers who have not bought", help="Off: a contact is made with the first order."
     )
-    order_user_id = fields.Many2one("res.users", "Salesperson of web orders", help="Empty: every salesperson sees them.")
+    order_user_id = fields.Many2one(
+        "res.users", "Salesperson of web orders", help="Empty: every salesperson sees them."
+    )
     order_team_id = fields.Many2one("crm.team", "Sales team of web orders", check_company=True)
     guest_policy = fields.Selection(
         [("own", "One contact per guest"), ("shared", "One contact for all guests")],
-        "Guests", default="own", required=True,
+        "Guests",
+        default="own",
+        required=True,
         help="One contact for all: the addresses of guests are kept below it.",
     )
     guest_partner_id = fields.Many2one("res.partner", "Contact of all guests", check_company=True)
@@ -55,16 +63,20 @@ class BridgeChannel(models.Model):
         self.ensure_one()
         field, name = LINE_PRODUCTS.get(kind, LINE_PRODUCTS["product"])
         if not self[field]:
-            self.sudo()[field] = self.env["product.product"].sudo().create(
-                {
-                    "name": name,
-                    "type": "service",
-                    "invoice_policy": "order",
-                    "sale_ok": True,
-                    "purchase_ok": False,
-                    "taxes_id": False,
-                    "company_id": self.company_id.id,
-                }
+            self.sudo()[field] = (
+                self.env["product.product"]
+                .sudo()
+                .create(
+                    {
+                        "name": name,
+                        "type": "service",
+                        "invoice_policy": "order",
+                        "sale_ok": True,
+                        "purchase_ok": False,
+                        "taxes_id": False,
+                        "company_id": self.company_id.id,
+                    }
+                )
             )
         return self[field]
 

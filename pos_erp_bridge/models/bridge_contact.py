@@ -11,7 +11,9 @@ class ResPartner(models.Model):
     _inherit = "res.partner"
 
     bridge_address_key = fields.Char(
-        readonly=True, copy=False, index="btree_not_null",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
         help="Fingerprint of the address as a channel gave it: the same address is not added twice, edited or not.",
     )
 
@@ -183,7 +185,9 @@ class BridgeContact(models.AbstractModel):
     def _states(self, country_id):
         """{code or name: id} of a country, in lower case; what is said of several states is left out."""
         names = {}
-        for state in self.env["res.country.state"].sudo().search_fetch([("country_id", "=", country_id)], ["code", "name"]):
+        for state in (
+            self.env["res.country.state"].sudo().search_fetch([("country_id", "=", country_id)], ["code", "name"])
+        ):
             for name in {state.code.lower(), state.code.lower().rpartition("-")[2], state.name.lower()}:
                 names.setdefault(name, set()).add(state.id)
         return {name: ids.pop() for name, ids in names.items() if len(ids) == 1}

@@ -24,7 +24,10 @@ class BridgeParcel(models.Model):
     picking_id = fields.Many2one("stock.picking", "Delivery", required=True, ondelete="cascade", readonly=True)
     order_id = fields.Many2one(related="picking_id.sale_id", store=True, index="btree_not_null")
     state = fields.Selection(
-        [("pending", "To be told"), ("sent", "Told"), ("failed", "Failed")], default="pending", required=True, readonly=True
+        [("pending", "To be told"), ("sent", "Told"), ("failed", "Failed")],
+        default="pending",
+        required=True,
+        readonly=True,
     )
     message = fields.Char("Reason", readonly=True)
     external_id = fields.Char("Id at the channel", readonly=True)
@@ -61,13 +64,16 @@ class BridgeParcel(models.Model):
         """(parcel id, record) of the next parcel to tell, or None; to be committed before it is sent."""
         parcel = self.search(
             [("channel_id", "=", channel.id), ("state", "=", "pending"), ("run_at", "<=", fields.Datetime.now())],
-            order="id", limit=1,
+            order="id",
+            limit=1,
         )
         if not parcel:
             return None
         # Written before it is sent: a worker killed on the way leaves it to a later try, not to an endless one.
         delay = RETRY_DELAYS[min(parcel.attempts, len(RETRY_DELAYS) - 1)]
-        parcel.write({"attempts": parcel.attempts + 1, "run_at": fields.Datetime.add(fields.Datetime.now(), seconds=delay)})
+        parcel.write(
+            {"attempts": parcel.attempts + 1, "run_at": fields.Datetime.add(fields.Datetime.now(), seconds=delay)}
+        )
         return parcel.id, parcel._record()
 
     def _record(self):
@@ -76,8 +82,10 @@ class BridgeParcel(models.Model):
         order = picking.sale_id
         binding = self.env["bridge.binding"].search(
             [
-                ("channel_id", "=", channel.id), ("entity", "=", "order"),
-                ("res_model", "=", "sale.order"), ("res_id", "=", order.id),
+                ("channel_id", "=", channel.id),
+                ("entity", "=", "order"),
+                ("res_model", "=", "sale.order"),
+                ("res_id", "=", order.id),
             ],
             limit=1,
         )
@@ -105,8 +113,11 @@ class BridgeParcel(models.Model):
         if error is None:
             parcel.write(
                 {
-                    "state": "sent", "external_id": external_id, "tracking_ref": record.tracking_number,
-                    "sent_at": fields.Datetime.now(), "message": False,
+                    "state": "sent",
+                    "external_id": external_id,
+                    "tracking_ref": record.tracking_number,
+                    "sent_at": fields.Datetime.now(),
+                    "message": False,
                 }
             )
             return

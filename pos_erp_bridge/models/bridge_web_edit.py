@@ -44,7 +44,10 @@ class BridgeWebEdit(models.AbstractModel):
         for line in lines.values():  # no longer on the order
             self._change_line(line, (ZERO, ZERO, ZERO), None, own, troubles, plan)
         if new and order.locked:
-            troubles += [self.env._("%(quantity)s × %(name)s was added.", quantity=plain(s.quantity), name=s.name) for s, _t in new]
+            troubles += [
+                self.env._("%(quantity)s × %(name)s was added.", quantity=plain(s.quantity), name=s.name)
+                for s, _t in new
+            ]
         elif new:
             self._add_lines(channel, plan, order, new, own)
         self.env["bridge.touch"]._touch_own(order.bridge_store_id, own)
@@ -62,8 +65,12 @@ class BridgeWebEdit(models.AbstractModel):
             troubles.append(
                 self.env._(
                     "%(name)s: %(old)s for %(old_amount)s became %(new)s for %(new_amount)s. %(reason)s",
-                    name=line.name, old=plain(sold["quantity"]), old_amount=plain(sold["amount"]),
-                    new=plain(quantity), new_amount=plain(amount), reason=reason,
+                    name=line.name,
+                    old=plain(sold["quantity"]),
+                    old_amount=plain(sold["amount"]),
+                    new=plain(quantity),
+                    new_amount=plain(amount),
+                    reason=reason,
                 )
             )
             return
@@ -87,11 +94,15 @@ class BridgeWebEdit(models.AbstractModel):
     def _add_lines(self, channel, plan, order, new, own):
         booking = self.env["bridge.booking.web"]
         sequence = max(order.order_line.mapped("sequence"), default=0)
-        made = self.env["sale.order.line"].sudo().create(
-            [
-                {"order_id": order.id, **booking._prepare_line(channel, said, tax, plan, sequence + count)}
-                for count, (said, tax) in enumerate(new, 1)
-            ]
+        made = (
+            self.env["sale.order.line"]
+            .sudo()
+            .create(
+                [
+                    {"order_id": order.id, **booking._prepare_line(channel, said, tax, plan, sequence + count)}
+                    for count, (said, tax) in enumerate(new, 1)
+                ]
+            )
         )
         for line in made.filtered("product_id.is_storable"):
             own[line.product_id.id] -= line.product_uom_qty
@@ -131,7 +142,9 @@ class BridgeWebEdit(models.AbstractModel):
         if order.state == "cancel":
             return True
         if order._bridge_is_sent():
-            text = self.env._("The web store cancelled the order after goods were sent. Ask for them back, or talk to the customer.")
+            text = self.env._(
+                "The web store cancelled the order after goods were sent. Ask for them back, or talk to the customer."
+            )
             order._bridge_alert(self.env._("Cancelled, but sent"), text)
             plan.notes.append(text)
             return False

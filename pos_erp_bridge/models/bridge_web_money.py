@@ -89,9 +89,7 @@ class BridgeWebMoney(models.AbstractModel):
         if not new:
             return self.env["account.payment"]
         payments = (
-            self.env["account.payment"]
-            .sudo()
-            .create([self._prepare_payment(channel, *row) for row in new.values()])
+            self.env["account.payment"].sudo().create([self._prepare_payment(channel, *row) for row in new.values()])
         )
         payments.action_post()
         self.env["bridge.binding"]._bind(channel, "payment", zip(new, payments, strict=True))
@@ -102,7 +100,9 @@ class BridgeWebMoney(models.AbstractModel):
         amount = tender.amount
         if amount < 0:  # change, or a payment taken back
             amount, way = -amount, "outbound" if way == "inbound" else "inbound"
-        methods = journal.inbound_payment_method_line_ids if way == "inbound" else journal.outbound_payment_method_line_ids
+        methods = (
+            journal.inbound_payment_method_line_ids if way == "inbound" else journal.outbound_payment_method_line_ids
+        )
         order = plan.order
         values = {
             "payment_type": way,
@@ -128,21 +128,20 @@ class BridgeWebMoney(models.AbstractModel):
     @api.model
     def _reconcile(self, orders):
         """Set each order's payments against its own invoices and credit notes."""
-        for order in orders.sudo():
-            lines = self._open_lines(order)
+        orders = orders.sudo()
+        payments = self.env["account.payment"].sudo().search([("bridge_order_id", "in", orders.ids)])
+        for order in orders:
+            moves = order._bridge_invoices() | payments.filtered(lambda p, o=order: p.bridge_order_id == o).move_id
+            lines = moves.line_ids.filtered(_is_open)
             for account in lines.account_id:
                 open_lines = lines.filtered(lambda line, account=account: line.account_id == account)
                 if len({line.balance > 0 for line in open_lines}) == 2:
                     open_lines.reconcile()
 
-    def _open_lines(self, order):
-        payments = self.env["account.payment"].sudo().search([("bridge_order_id", "=", order.id)])
-        moves = order._bridge_invoices() | payments.move_id
-        return moves.line_ids.filtered(
-            lambda line: line.account_id.account_type == "asset_receivable"
-            and line.parent_state == "posted"
-            and not line.reconciled
-        )
+
+def _is_open(line):
+    is_receivable = line.account_id.account_type == "asset_receivable"
+    return is_receivable and line.parent_state == "posted" and not line.reconciled
 
 
 def is_paid(record):

@@ -34,7 +34,9 @@ class SaleOrder(models.Model):
             order.invoice_count = len(order.invoice_ids)
 
     def _bridge_invoices(self):
-        invoices = self.order_line.invoice_lines.move_id.filtered(lambda m: m.move_type in ("out_invoice", "out_refund"))
+        invoices = self.order_line.invoice_lines.move_id.filtered(
+            lambda m: m.move_type in ("out_invoice", "out_refund")
+        )
         return invoices | invoices.reversal_move_ids
 
     def _bridge_line(self, ref):
@@ -42,9 +44,8 @@ class SaleOrder(models.Model):
         return self.order_line.filtered(lambda line: ref and line.bridge_line_ref == ref)[:1]
 
     def _bridge_is_sent(self):
-        return any(picking.state == "done" for picking in self.picking_ids) or any(
-            line.qty_delivered for line in self.order_line._bridge_lines() if line.product_id.type == "consu"
-        )
+        """Whether anything reached the customer, or is on its way."""
+        return any(p.state == "done" and p.location_dest_id.usage == "customer" for p in self.picking_ids)
 
     def _bridge_quantities(self):
         """{product id: quantity} of the goods the channel sold on these orders."""
@@ -71,7 +72,10 @@ class SaleOrderLine(models.Model):
     bridge_amount = fields.Json(readonly=True, copy=False, help="As sold: amount with tax, tax and quantity, as text.")
     bridge_off = fields.Json(readonly=True, copy=False, help="What refunds took off the line, in the same way.")
     bridge_qty_refunded = fields.Float(
-        "Refunded Quantity", digits="Product Unit", readonly=True, copy=False,
+        "Refunded Quantity",
+        digits="Product Unit",
+        readonly=True,
+        copy=False,
         help="Credited, though still ordered or delivered: not to be invoiced again.",
     )
 
@@ -98,6 +102,13 @@ class SaleOrderLine(models.Model):
             is_by_delivery = rule == "on_delivery" and line.product_id.type == "consu"
             due = line.qty_delivered if is_by_delivery else line.product_uom_qty
             line.qty_to_invoice = due - line.qty_invoiced - line.bridge_qty_refunded
+
+    @api.depends("bridge_qty_refunded")
+    def _compute_invoice_status(self):
+        super()._compute_invoice_status()
+        for line in self.filtered("bridge_qty_refunded"):
+            if line.state == "sale" and not line.qty_to_invoice:
+                line.invoice_status = "invoiced"
 
     # -- amounts as sold -------------------------------------------------------------------------
     def _bridge_sold(self):
@@ -132,7 +143,10 @@ class SaleOrderLine(models.Model):
     def _bridge_is_as_sold(self):
         """Whether price and discount are still the channel's."""
         was = self.extra_tax_data or {}
-        return len(self.tax_ids) == 1 and (was.get("price_unit"), was.get("discount")) == (self.price_unit, self.discount)
+        return len(self.tax_ids) == 1 and (was.get("price_unit"), was.get("discount")) == (
+            self.price_unit,
+            self.discount,
+        )
 
     def _bridge_tax_data(self, quantity):
         sold = self._bridge_sold()

@@ -27,7 +27,9 @@ class StockRule(models.Model):
         batch = self.env.context.get(BATCH)
         if batch is None:
             return super()._get_rule(product_id, location_id, values)
-        routes = product_id.route_ids | product_id.categ_id.total_route_ids | values.get("route_ids", product_id.route_ids)
+        routes = (
+            product_id.route_ids | product_id.categ_id.total_route_ids | values.get("route_ids", product_id.route_ids)
+        )
         packaging = values.get("packaging_uom_id")
         key = (
             frozenset(routes.ids),
@@ -40,7 +42,9 @@ class StockRule(models.Model):
             batch.rules[key] = super()._get_rule(product_id, location_id, values)
         return batch.rules[key]
 
-    def _get_stock_move_values(self, product_id, product_qty, product_uom, location_dest_id, name, origin, company_id, values):
+    def _get_stock_move_values(
+        self, product_id, product_qty, product_uom, location_dest_id, name, origin, company_id, values
+    ):
         """A web order takes from the place its store sells from, where that lies within what the rule takes from."""
         result = super()._get_stock_move_values(
             product_id, product_qty, product_uom, location_dest_id, name, origin, company_id, values

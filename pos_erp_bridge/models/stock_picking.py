@@ -1,5 +1,11 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import logging
+
 from odoo import fields, models
+
+from .bridge_inbound import CONCURRENCY_ERRORS
+
+_logger = logging.getLogger(__name__)
 
 
 class StockPicking(models.Model):
@@ -23,14 +29,16 @@ class StockPicking(models.Model):
         return self.location_dest_id.usage == "customer" and not self.move_ids.origin_returned_move_id
 
     def _bridge_invoice(self):
-        """What left is invoiced by the channel's rule. Goods leave even when the books refuse: then a person is told."""
+        """Invoice what left, by the channel's rule. Goods leave even when the books refuse: then a person is told."""
         for order in self.sale_id.sudo():
             try:
                 with self.env.cr.savepoint():
                     self.env["bridge.web.money"]._invoice_delivered(order)
+            except CONCURRENCY_ERRORS:
+                raise  # Odoo runs the whole delivery again
             except Exception as error:
-                if not self.env.context.get("bridge_no_alert"):
-                    order._bridge_alert(self.env._("Not invoiced on delivery"), str(error))
+                _logger.warning("%s was delivered, but not invoiced", order.name, exc_info=True)
+                order._bridge_alert(self.env._("Not invoiced on delivery"), str(error))
 
     def _bridge_tracking(self):
         """(carrier, number, link) of what left, from Odoo's own fields where they exist."""

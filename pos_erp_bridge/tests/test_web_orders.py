@@ -1,7 +1,9 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from dataclasses import replace
 from datetime import UTC, datetime
+from unittest.mock import patch
 
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from ..connectors.records import Customer, ProductRef, Refund, TaxAmount, Tender
@@ -12,14 +14,22 @@ from .web_common import D, WebCase, line, order
 class TestWebOrders(WebCase):
     def test_order_becomes_confirmed_reserved_sale_order(self):
         """One web order is one confirmed sales order, reserved where its store sells from."""
-        sale = self.booked(order(1, line("a", self.mug, 2, 550), line("b", self.tea, 1, 138, 8), note="Gift", is_pickup=True))
+        sale = self.booked(
+            order(1, line("a", self.mug, 2, 550), line("b", self.tea, 1, 138, 8), note="Gift", is_pickup=True)
+        )
         self.assertEqual(
             sale.read(
                 ["state", "client_order_ref", "origin", "amount_total", "amount_tax", "bridge_note", "bridge_is_pickup"]
             )[0],
             {
-                "id": sale.id, "state": "sale", "client_order_ref": "#1", "origin": "#1", "amount_total": 1238.0,
-                "amount_tax": 110.0, "bridge_note": "Gift", "bridge_is_pickup": True,
+                "id": sale.id,
+                "state": "sale",
+                "client_order_ref": "#1",
+                "origin": "#1",
+                "amount_total": 1238.0,
+                "amount_tax": 110.0,
+                "bridge_note": "Gift",
+                "bridge_is_pickup": True,
             },
         )
         self.assertEqual(str(sale.date_order), "2026-11-20 03:00:00")
@@ -34,39 +44,65 @@ class TestWebOrders(WebCase):
         self.assertEqual((self.free(self.mug), self.free(self.tea)), ((100.0, 2.0), (100.0, 1.0)))
         self.assertEqual(self.own_touches(), {self.mug: -2.0, self.tea: -1.0})
 
+    def assert_same_as_odoo(self, sale):
+        """The transfers of an order are the ones Odoo's own create and confirm lead to."""
+        values = {"partner_id": sale.partner_id.id, "warehouse_id": sale.warehouse_id.id}
+        stock = self.env["sale.order"].create(values)
+        for row in sale.order_line:
+            stock.order_line.create(
+                {"order_id": stock.id, "product_id": row.product_id.id, "product_uom_qty": row.product_uom_qty}
+            )
+        stock.action_confirm()
+        picking = ["state", "location_id", "location_dest_id", "picking_type_id", "move_type", "company_id", "user_id"]
+        move = [
+            *("product_id", "product_uom_qty", "quantity", "state", "procure_method", "rule_id", "location_id"),
+            *("location_dest_id", "location_final_id", "warehouse_id", "propagate_cancel", "picked", "partner_id"),
+        ]
+        detail = [
+            "product_id",
+            "quantity",
+            "location_id",
+            "location_dest_id",
+            "lot_id",
+            "package_id",
+            "state",
+            "picked",
+        ]
+        for path, names in (("", picking), ("move_ids", move), ("move_line_ids", detail)):
+            ours, theirs = (
+                (document.picking_ids.mapped(path) if path else document.picking_ids)
+                .sorted("id")
+                .read(names, load=None)
+                for document in (sale, stock)
+            )
+            self.assertEqual([{**row, "id": 0} for row in ours], [{**row, "id": 0} for row in theirs])
+
     def test_same_as_odoo_would_make_it(self):
         """The quick way of confirming leads to the same transfer as Odoo's own."""
-        sale = self.booked(order(1, line("a", self.mug, 2, 550), line("b", self.mug, 1, 550), line("c", self.tea, 3, 138, 8)))
-        stock = self.env["sale.order"].create(
-            {
-                "partner_id": sale.partner_id.id,
-                "warehouse_id": sale.warehouse_id.id,
-                "order_line": [
-                    (0, 0, {"product_id": line.product_id.id, "product_uom_qty": line.product_uom_qty})
-                    for line in sale.order_line
-                ],
-            }
+        sale = self.booked(
+            order(1, line("a", self.mug, 2, 550), line("b", self.mug, 1, 550), line("c", self.tea, 3, 138, 8))
         )
-        stock.action_confirm()
-        names = ["state", "location_id", "location_dest_id", "picking_type_id", "move_type", "company_id", "sale_id", "user_id"]
-        ours, theirs = (document.picking_ids.read(names, load=None)[0] for document in (sale, stock))
-        self.assertEqual({**ours, "id": 0, "sale_id": 0}, {**theirs, "id": 0, "sale_id": 0})
-        names = [
-            "product_id", "product_uom_qty", "quantity", "state", "procure_method", "rule_id", "location_id",
-            "location_dest_id", "location_final_id", "warehouse_id", "propagate_cancel", "picked",
-        ]
-        ours, theirs = (
-            [{**row, "id": 0} for row in document.picking_ids.move_ids.sorted("id").read(names, load=None)]
-            for document in (sale, stock)
-        )
-        self.assertEqual(ours, theirs)
-        names = ["product_id", "quantity", "location_id", "location_dest_id", "lot_id", "package_id", "owner_id", "state", "picked"]
-        ours, theirs = (
-            [{**row, "id": 0} for row in document.picking_ids.move_line_ids.sorted("id").read(names, load=None)]
-            for document in (sale, stock)
-        )
-        self.assertEqual(ours, theirs)
+        self.assert_same_as_odoo(sale)
         self.assertEqual(self.free(self.mug), (100.0, 6.0))
+
+    def test_same_as_odoo_with_lots_and_steps(self):
+        """So it does for goods with lots, and where goods are picked before they are shipped."""
+        self.location.warehouse_id.delivery_steps = "pick_ship"
+        cheese = self.make_products(("Cheese", "4900000000092"), quantity=0)
+        cheese.tracking = "lot"
+        for name in ("L1", "L2"):
+            lot = self.env["stock.lot"].create({"name": name, "product_id": cheese.id})
+            self.env["stock.quant"]._update_available_quantity(cheese, self.location, 3, lot_id=lot)
+        sale = self.booked(order(1, line("a", self.mug, 2, 550), line("b", cheese, 2, 700, 8)))
+        self.assertEqual(sale.picking_ids.picking_type_id, self.location.warehouse_id.pick_type_id)
+        self.assertEqual(sale.order_line.move_ids.mapped("quantity"), [2.0, 2.0])
+        self.assertEqual(sale.picking_ids.move_line_ids.lot_id.mapped("name"), ["L1"])
+        # Picked is not sent: it can still be cancelled.
+        self.deliver(sale.picking_ids)
+        self.assertFalse(sale._bridge_is_sent())
+        self.assertFalse(self.env["bridge.parcel"].search([("order_id", "=", sale.id)]))
+        other = self.booked(order(2, line("a", self.mug, 2, 550)))
+        self.assert_same_as_odoo(other)
 
     def test_batch_takes_the_last_pieces_once(self):
         """Orders of one batch never reserve the same piece; the one that comes too late waits, and does not fail."""
@@ -81,7 +117,9 @@ class TestWebOrders(WebCase):
         """What is sold elsewhere already is an order all the same."""
         none = self.make_products(("None", "4900000000078"), quantity=0)
         sale = self.booked(order(1, line("a", none)))
-        self.assertEqual((sale.state, sale.picking_ids.state, sale.order_line.move_ids.quantity), ("sale", "confirmed", 0.0))
+        self.assertEqual(
+            (sale.state, sale.picking_ids.state, sale.order_line.move_ids.quantity), ("sale", "confirmed", 0.0)
+        )
 
     def test_total_off_by_one_yen_is_blocked(self):
         """A total that differs by one yen blocks the document and explains itself."""
@@ -103,8 +141,14 @@ class TestWebOrders(WebCase):
                 2, line("a", self.mug), total=700, payments=(Tender("t", "gift", "Gift", D(300), "gift_card"),)
             ),
             "The difference is a refund, which the total has lost already.": order(
-                3, line("a", self.mug), total=600, refunds=(Refund("r", datetime(2026, 11, 20, tzinfo=UTC), D(400),
-                taxes=(TaxAmount(D(10), False, D(400), D(36)),)),)
+                3,
+                line("a", self.mug),
+                total=600,
+                refunds=(
+                    Refund(
+                        "r", datetime(2026, 11, 20, tzinfo=UTC), D(400), taxes=(TaxAmount(D(10), False, D(400), D(36)),)
+                    ),
+                ),
             ),
             "Nothing in the order explains it.": order(4, line("a", self.mug), total=444),
         }
@@ -126,7 +170,9 @@ class TestWebOrders(WebCase):
         problem = order(1, line("a", self.mug), problems=("The vendor says two things.",))
         test = order(2, line("a", self.mug), is_test=True)
         old = order(3, line("a", self.mug), ordered_at=datetime(2026, 10, 31, 14, 59, tzinfo=UTC))
-        young = order(4, line("a", self.mug), ordered_at=datetime(2026, 10, 31, 15, 0, tzinfo=UTC))  # 1 November in Tokyo
+        young = order(
+            4, line("a", self.mug), ordered_at=datetime(2026, 10, 31, 15, 0, tzinfo=UTC)
+        )  # 1 November in Tokyo
         dead = order(5, line("a", self.mug), state="cancelled")
         foreign = order(6, line("a", self.mug), currency="USD")
         events = self.book(problem, test, old, young, dead, foreign)
@@ -139,12 +185,15 @@ class TestWebOrders(WebCase):
         """A SKU on two products is decided by a person; the order is booked as soon as it is."""
         twins = self.env["product.product"].create([{"name": name, "default_code": "TWIN"} for name in ("One", "Two")])
         item = line("a", self.mug, 1, 300)
-        event = self.book(order(1, replace(item, product=ProductRef("P9", sku="TWIN", name="Twin")), line("b", self.tea, 1, 138, 8)))
+        event = self.book(
+            order(1, replace(item, product=ProductRef("P9", sku="TWIN", name="Twin")), line("b", self.tea, 1, 138, 8))
+        )
         need = self.env["bridge.work.item"].search([("channel_id", "=", self.channel.id)])
         self.assertEqual((event.state, need.entity, need.external_id), ("waiting", "product", "P9"))
         self.assertEqual(need.candidate_ids, twins)
         self.assertEqual(
-            {key: need.hints[key] for key in ("sku", "price", "tax_rate")}, {"sku": "TWIN", "price": "300", "tax_rate": "10"}
+            {key: need.hints[key] for key in ("sku", "price", "tax_rate")},
+            {"sku": "TWIN", "price": "300", "tax_rate": "10"},
         )
         need.product_id = twins[1]
         need.action_map()
@@ -158,8 +207,11 @@ class TestWebOrders(WebCase):
         """Product, tax rate, store and tender nobody mapped: one work item each, with what is needed to decide."""
         event = self.book(
             order(
-                1, replace(line("a", self.mug), product=ProductRef("P8", barcode="4912345678904", name="New")),
-                line("b", self.tea, 1, 103, 3), store_id="W9", paid="paypay",
+                1,
+                replace(line("a", self.mug), product=ProductRef("P8", barcode="4912345678904", name="New")),
+                line("b", self.tea, 1, 103, 3),
+                store_id="W9",
+                paid="paypay",
             )
         )
         needs = self.env["bridge.work.item"].search([("channel_id", "=", self.channel.id)])
@@ -172,8 +224,10 @@ class TestWebOrders(WebCase):
     def test_lines_without_product(self):
         """Shipping, fees and adjustments get service products of their own, made once."""
         lines = [
-            line("a", self.mug, 1, 1000), line("s", None, 1, 660, kind="shipping", name="宅急便"),
-            line("f", None, 1, 330, kind="fee", name="代引手数料"), line("d", None, 1, -100, kind="adjustment"),
+            line("a", self.mug, 1, 1000),
+            line("s", None, 1, 660, kind="shipping", name="宅急便"),
+            line("f", None, 1, 330, kind="fee", name="代引手数料"),
+            line("d", None, 1, -100, kind="adjustment"),
         ]
         sales = self.booked(order(1, *lines), order(2, *lines))
         self.assertEqual(sales.mapped("amount_total"), [1890.0, 1890.0])
@@ -189,8 +243,10 @@ class TestWebOrders(WebCase):
     def test_tax_per_rate_as_charged(self):
         """Total and tax of each rate are the web store's, even where Odoo rounds otherwise; discounts are shown."""
         lines = [
-            line("a", self.mug, 3, 333, amount=899, tax=81), line("b", self.pen, 1, 105, tax=9),
-            line("c", self.tea, 7, 151, 8, amount=1007, tax=74), line("d", self.tea, 1, 138, 8, tax=10),
+            line("a", self.mug, 3, 333, amount=899, tax=81),
+            line("b", self.pen, 1, 105, tax=9),
+            line("c", self.tea, 7, 151, 8, amount=1007, tax=74),
+            line("d", self.tea, 1, 138, 8, tax=10),
         ]
         # The document floors per rate: 10 % of 1004 is 91, 8 % of 1145 is 84. Odoo would say 85.
         sale = self.booked(order(1, *lines, taxes={10: 91, 8: 84}))
@@ -218,7 +274,8 @@ class TestWebOrders(WebCase):
         self.env["stock.quant"]._update_available_quantity(self.mug, second.lot_stock_id, 5)
         self.env["stock.quant"]._update_available_quantity(self.mug, shelf, 1)
         here, there, none = self.book(
-            order(1, line("a", self.mug), store_id="W1"), order(2, line("a", self.mug, 2), store_id="W2"),
+            order(1, line("a", self.mug), store_id="W1"),
+            order(2, line("a", self.mug, 2), store_id="W2"),
             order(3, line("a", self.mug)),
         )
         sales = self.env["sale.order"].browse([here.res_id, there.res_id])
@@ -247,6 +304,24 @@ class TestWebOrders(WebCase):
         events = self.book(*records)
         self.assertEqual(events.mapped("state"), ["done", "done", "blocked", "done", "done"])
 
+    def test_failure_within_a_batch(self):
+        """One order that fails while it is written down takes no other with it, and leaves nothing behind."""
+        bad = self.make_products(("Bad", "4900000000085"))
+        confirm = type(self.env["bridge.booking.web"])._confirm
+
+        def refuse(booking, orders):
+            if bad in orders.order_line.product_id:
+                raise UserError("This one breaks.")
+            return confirm(booking, orders)
+
+        with patch.object(type(self.env["bridge.booking.web"]), "_confirm", refuse):
+            events = self.book(*(order(n, line("a", bad if n == 3 else self.mug)) for n in range(1, 6)))
+        self.assertEqual(events.mapped("state"), ["done", "done", "failed", "done", "done"])
+        self.assertEqual(events[2].message, "This one breaks.")
+        sales = self.env["sale.order"].search([("bridge_channel_id", "=", self.channel.id)])
+        self.assertEqual(sorted(sales.mapped("client_order_ref")), ["#1", "#2", "#4", "#5"])
+        self.assertEqual(self.free(self.mug), (100.0, 4.0))
+
     def test_rehearsal_books_nothing(self):
         """A rehearsal neither books nor maps anything."""
         self.channel.state = "rehearse"
@@ -261,7 +336,9 @@ class TestWebOrders(WebCase):
         sale = self.booked(order(1, line("a", self.mug, 2), line("s", None, 1, 660, kind="shipping"), paid="card"))
         user = self.env["res.users"].create(
             {
-                "name": "Seller", "login": "seller", "company_id": self.env.company.id,
+                "name": "Seller",
+                "login": "seller",
+                "company_id": self.env.company.id,
                 "company_ids": [(6, 0, self.env.company.ids)],
                 "group_ids": [(6, 0, [self.env.ref("sales_team.group_sale_salesman").id])],
             }
@@ -273,7 +350,9 @@ class TestWebOrders(WebCase):
         mine.order_line.read(["bridge_line_ref", "bridge_qty_refunded", "qty_to_invoice"])
         mine.write({"order_line": [(0, 0, {"product_id": self.pen.id, "product_uom_qty": 1})]})
         mine.order_line[0].product_uom_qty = 3
-        self.assertEqual(mine.picking_ids.sudo().move_ids.filtered(lambda m: m.product_id == self.mug).product_uom_qty, 3.0)
+        self.assertEqual(
+            mine.picking_ids.sudo().move_ids.filtered(lambda m: m.product_id == self.mug).product_uom_qty, 3.0
+        )
         self.assertTrue(mine.tax_totals)
 
     def test_orders_of_odoo_are_untouched(self):
@@ -297,7 +376,12 @@ class TestWebOrders(WebCase):
 
         def cost(count, mark):
             records = [
-                order(f"{mark}{n}", line("a", self.mug), line("b", self.tea, 1, 138, 8), customer=Customer(f"Q{n}", name="Q"))
+                order(
+                    f"{mark}{n}",
+                    line("a", self.mug),
+                    line("b", self.tea, 1, 138, 8),
+                    customer=Customer(f"Q{n}", name="Q"),
+                )
                 for n in range(count)
             ]
             self.env.flush_all()

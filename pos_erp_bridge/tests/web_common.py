@@ -1,6 +1,7 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """A web store made of plain records: what a connector would translate is handed over as it is."""
 
+import json
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -45,7 +46,9 @@ def make_web_channel(env, **values):
     )
     env["bridge.store"].create(
         {
-            "name": "Warehouse", "channel_id": channel.id, "external_id": "W1",
+            "name": "Warehouse",
+            "channel_id": channel.id,
+            "external_id": "W1",
             "location_id": warehouse(env).lot_stock_id.id,
         }
     )
@@ -62,8 +65,16 @@ def line(ref, product, quantity=1, price=1000, rate=10, **more):
     tax = more.pop("tax", D(int(D(amount) * rate / (100 + rate))))
     product = ProductRef(product.barcode, barcode=product.barcode) if product else None
     return SaleLine(
-        str(ref), D(quantity), D(price), D(amount), D(tax), D(rate), reduced=rate == 8, product=product,
-        name=more.pop("name", ""), **more,
+        str(ref),
+        D(quantity),
+        D(price),
+        D(amount),
+        D(tax),
+        D(rate),
+        reduced=rate == 8,
+        product=product,
+        name=more.pop("name", ""),
+        **more,
     )
 
 
@@ -74,7 +85,8 @@ def per_rate(lines, taxes=None):
         sums[x.tax_rate][0] += x.amount
         sums[x.tax_rate][1] += x.tax
     return tuple(
-        TaxAmount(rate, rate == 8, total, D((taxes or {}).get(int(rate), tax))) for rate, (total, tax) in sorted(sums.items())
+        TaxAmount(rate, rate == 8, total, D((taxes or {}).get(int(rate), tax)))
+        for rate, (total, tax) in sorted(sums.items())
     )
 
 
@@ -86,8 +98,14 @@ def order(ref, *lines, taxes=None, paid="", **more):
         more.setdefault("payment_state", "paid")
     more.setdefault("customer", Customer("C1", name="山田太郎", email="taro@example.com"))
     return Order(
-        str(ref), more.pop("version", "1"), f"#{ref}", more.pop("ordered_at", NOON), D(total), tuple(lines),
-        per_rate(lines, taxes), **more,
+        str(ref),
+        more.pop("version", "1"),
+        f"#{ref}",
+        more.pop("ordered_at", NOON),
+        D(total),
+        tuple(lines),
+        per_rate(lines, taxes),
+        **more,
     )
 
 
@@ -123,7 +141,9 @@ class WebCase(TransactionCase):
         cls.channel = make_web_channel(cls.env)
         cls.store = cls.channel.store_ids
         cls.location = cls.store.location_id
-        cls.mug, cls.tea, cls.pen = cls.make_products(("Mug", "4900000000047"), ("Tea", "4900000000023"), ("Pen", "4900000000054"))
+        cls.mug, cls.tea, cls.pen = cls.make_products(
+            ("Mug", "4900000000047"), ("Tea", "4900000000023"), ("Pen", "4900000000054")
+        )
         cls.card = cls.env["account.journal"].create({"name": "Card", "type": "bank", "code": "CARD"})
         cls.env["bridge.binding"]._bind(cls.channel, "tender", [("card", cls.card)])
 
@@ -135,7 +155,10 @@ class WebCase(TransactionCase):
     @classmethod
     def make_products(cls, *named, quantity=100):
         products = cls.env["product.product"].create(
-            [{"name": name, "barcode": code, "is_storable": True, "company_id": cls.env.company.id} for name, code in named]
+            [
+                {"name": name, "barcode": code, "is_storable": True, "company_id": cls.env.company.id}
+                for name, code in named
+            ]
         )
         for product in products if quantity else ():
             cls.env["stock.quant"]._update_available_quantity(product, cls.location, quantity)
@@ -152,9 +175,13 @@ class WebCase(TransactionCase):
             external_id = record.ref.external_id if hasattr(record, "ref") else record.external_id
             events |= self.env["bridge.event"].create(
                 {
-                    "channel_id": channel.id, "company_id": channel.company_id.id, "origin": "poll",
-                    "stream": type(record).__name__.lower(), "external_id": external_id,
-                    "external_version": getattr(record, "version", "") or "1", "payload": '{"key": "%s"}' % key,
+                    "channel_id": channel.id,
+                    "company_id": channel.company_id.id,
+                    "origin": "poll",
+                    "stream": type(record).__name__.lower(),
+                    "external_id": external_id,
+                    "external_version": getattr(record, "version", "") or "1",
+                    "payload": json.dumps({"key": key}),
                 }
             )
         channel._book_events(events)
@@ -186,7 +213,9 @@ class WebCase(TransactionCase):
 
     def free(self, product):
         """(on hand, reserved) at the store."""
-        quants = self.env["stock.quant"].search([("product_id", "=", product.id), ("location_id", "=", self.location.id)])
+        quants = self.env["stock.quant"].search(
+            [("product_id", "=", product.id), ("location_id", "=", self.location.id)]
+        )
         return sum(quants.mapped("quantity")), sum(quants.mapped("reserved_quantity"))
 
     def taxes_of(self, document):
@@ -195,8 +224,9 @@ class WebCase(TransactionCase):
         if document._name == "account.move":
             for row in document.line_ids.filtered("tax_line_id"):
                 rate = row.tax_line_id.amount
-                result[rate] = [row.tax_base_amount + abs(row.balance), abs(row.balance)]
-            return {rate: tuple(pair) for rate, pair in result.items()}
+                base, tax = abs(row.tax_base_amount), abs(row.balance)
+                result[rate] = (base + tax, tax)
+            return result
         for subtotal in document.tax_totals["subtotals"]:
             for group in subtotal["tax_groups"]:
                 rate = self.env["account.tax"].browse(group["involved_tax_ids"]).amount
