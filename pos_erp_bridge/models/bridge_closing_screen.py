@@ -26,7 +26,7 @@ class BridgeClosing(models.Model):
         said_rates, booked_rates = said.get("taxes") or {}, booked.get("taxes") or {}
         for rate in sorted({*said_rates, *booked_rates}, key=float):
             pairs = zip(said_rates.get(rate, (0, 0)), booked_rates.get(rate, (0, 0)), strict=True)
-            names = self.env._("%s %% including tax", rate), self.env._("Tax of %s %%", rate)
+            names = self.env._("%s%% including tax", rate), self.env._("Tax of %s%%", rate)
             rows += [self._tie_out_row(name, *pair) for name, pair in zip(names, pairs, strict=True)]
         return rows
 

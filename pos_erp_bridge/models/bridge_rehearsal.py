@@ -102,7 +102,7 @@ class BridgeRehearsal(models.Model):
 
     @api.model
     def _rate_text(self, rate, reduced):
-        return self.env._("%s %% (reduced)", rate) if reduced else self.env._("%s %%", rate)
+        return self.env._("%s%% (reduced)", rate) if reduced else f"{rate}%"
 
     # -- noting ----------------------------------------------------------------------------------
     @api.model

@@ -4,10 +4,11 @@ from . import (
     test_rehearsal,
     test_security,
     test_ui_dashboard,
+    test_ui_work_items,
     test_web_contact,
     test_web_edit,
     test_web_money,
-    test_web_orders,
     test_web_parcel,
+    test_web_orders,
     test_webhook,
 )

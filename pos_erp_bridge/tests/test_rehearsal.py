@@ -238,7 +238,7 @@ class TestRehearsalExport(HttpCase):
         self.assertTrue(answer.content.startswith(b"\xef\xbb\xbf"))
         rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
         self.assertEqual(
-            rows[0][-4:], ["8 % (reduced), tax included", "8 % (reduced), tax", "10 %, tax included", "10 %, tax"]
+            rows[0][-4:], ["8% (reduced), tax included", "8% (reduced), tax", "10%, tax included", "10%, tax"]
         )
         by_id = {row[4]: row for row in rows[1:]}
         self.assertEqual(
