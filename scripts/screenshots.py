@@ -23,6 +23,7 @@ import websocket
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGS = {"ja": "ja_JP", "en": "en_US"}
+TIMEZONE = "Asia/Tokyo"
 PATIENCE = 40.0  # seconds until a screen must have come up
 # The screen is drawn: its view is there, nothing is loading, no picture or font is on its way.
 READY = """
@@ -75,6 +76,7 @@ class Browser:
         self.send("Page.enable")
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.send("Emulation.setDeviceMetricsOverride", **size)
+        self.send("Emulation.setTimezoneOverride", timezoneId=TIMEZONE)
 
     @staticmethod
     def _until(look, patience=PATIENCE):

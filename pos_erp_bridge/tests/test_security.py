@@ -2,7 +2,7 @@
 from lxml import etree
 
 from odoo.exceptions import AccessError
-from odoo.tests import TransactionCase, new_test_user, tagged
+from odoo.tests import Form, TransactionCase, new_test_user, tagged
 
 from ..connectors import registered
 
@@ -141,13 +141,18 @@ class TestSecurity(TransactionCase):
     def test_administrator_makes_a_channel(self):
         """A bridge administrator who is no system administrator makes, maps and starts a channel."""
         env = self.env(user=self.users["administrator"], su=False)
-        channel = env["bridge.channel"].create({"name": "New", "system": self.system})
+        with Form(env["bridge.channel"]) as form:
+            form.name, form.system = "New", self.system
+        channel = form.record
         self.assertTrue(channel.sudo().setting_ids, "the connector's settings are laid out")
         self.assertTrue(channel.sudo().token)
         store = env["bridge.store"].create({"channel_id": channel.id, "external_id": "1", "name": "Store"})
-        store.location_id = env["stock.warehouse"].search([], limit=1).lot_stock_id
-        if channel.kind == "till":
-            store.pos_config_id = self.env["pos.config"].create({"name": "Till"})
+        till = self.env["pos.config"].create({"name": "Till"}) if channel.kind == "till" else None
+        with Form(channel) as form, form.store_ids.edit(0) as line:
+            line.location_id = env["stock.warehouse"].search([], limit=1).lot_stock_id
+            if till:
+                line.pos_config_id = till.with_env(env)
+        self.assertTrue(store._is_ready())
         self.assertTrue(channel.setup_hint)
         channel.action_rehearse()
         self.assertEqual(channel.state, "rehearse")
