@@ -8,9 +8,11 @@ what must be exact takes its lock on another connection *before* the working tra
 import hashlib
 from contextlib import contextmanager
 
-from psycopg2.errors import LockNotAvailable
+from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 LANE_PATIENCE_MS = 10_000
+# Another transaction got in between: nothing is wrong, the same again will do.
+CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
 
 
 def lock_key(kind, *parts):
@@ -37,12 +39,11 @@ def lane_lock(registry, channel_id, lane):
             cr.rollback()
             yield False
             return
-        cr.commit()
+        cr.commit()  # pylint: disable=invalid-commit  (a cursor of our own; the lock is the session's)
         try:
             yield True
         finally:
             cr.execute("SELECT pg_advisory_unlock(%s)", [key])
-            cr.commit()
 
 
 # Claims events of a lane. SKIP LOCKED: a row lock means somebody is at it; a killed worker frees it.

@@ -6,6 +6,7 @@ method is enqueued through it instead, one queue channel per bridge channel.
 """
 
 import logging
+import random
 import threading
 import time
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from odoo import SUPERUSER_ID, api, fields, models
 from odoo.tools import SQL, ormcache
 
 from ..connectors import base
-from ..locks import lane_lock
+from ..locks import CONCURRENCY_ERRORS, lane_lock
 
 _logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ LANES = {"inbound": (5, 2), "outward": (5, 3), "poll": (1, 6)}
 # Telling the cron workers opens a connection each time, so what one process commits shortly after another
 # is told together. Seconds: from a lone wake-up to its telling; from one telling to the next.
 NOTIFY_DELAY, NOTIFY_PAUSE = 0.01, 0.1
+TRIES = 5  # of a transaction another one got in the way of
 _notify_pending, _notified_at = {}, {}
 _notify_lock = threading.Lock()
 
@@ -120,10 +122,10 @@ class BridgeChannel(models.Model):
             except (base.ConfigError, base.AuthError) as error:
                 with self._transaction() as channel:
                     channel._stop(str(error))
-            except base.TransientError as error:
+            except (base.BridgeError, *CONCURRENCY_ERRORS) as error:
                 _logger.info("%s: %s; the %s lane tries again later", self.name, error, lane)
                 with self._transaction() as channel:
-                    channel._postpone(lane, error.retry_after)
+                    channel._postpone(lane, getattr(error, "retry_after", None))
 
     @contextmanager
     def _transaction(self):
@@ -134,6 +136,17 @@ class BridgeChannel(models.Model):
             company = channel.company_id
             context = {"allowed_company_ids": company.ids, "tz": channel.timezone, "lang": company._bridge_language()}
             yield channel.with_company(company).with_context(**context)
+
+    def _retrying(self, step):
+        """Run ``step(channel)`` in a transaction of its own, again when another transaction got in between."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self._transaction() as channel:
+                    return step(channel)
+            except CONCURRENCY_ERRORS:
+                if attempt == TRIES:
+                    raise
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))
 
     def _postpone(self, lane, seconds=None):
         """Wake the lane again after a pause (the cron looks once a minute; shorter waits are not told apart)."""

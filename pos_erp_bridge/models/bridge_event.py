@@ -155,7 +155,8 @@ class BridgeEvent(models.Model):
                        origin, payload, received_at, state, priority, run_at, attempts, create_date, write_date, parent_id)
                    VALUES %s ON CONFLICT (channel_id, stream, external_id, external_version) DO NOTHING RETURNING id""",
                 SQL(", ").join(rows),
-            )
+            ),
+            log_exceptions=False,  # a serialization failure is the caller's to retry
         )
         return self.env.cr.rowcount
 

@@ -3,10 +3,7 @@
 
 import json
 import logging
-import random
 import time
-
-from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from odoo import fields, models
 from odoo.exceptions import UserError
@@ -14,15 +11,13 @@ from odoo.tools import SQL
 
 from ..booking import BOOKERS, Item, Outcome, digest
 from ..connectors import base
-from ..locks import CLAIM_EVENTS
+from ..locks import CLAIM_EVENTS, CONCURRENCY_ERRORS
 
 _logger = logging.getLogger(__name__)
 
 HINT_BATCH = 100
 BOOK_BATCH = 400
 SLICE = 50.0  # seconds a lane works before it lets others have the worker
-CONCURRENCY_ERRORS = (SerializationFailure, DeadlockDetected, LockNotAvailable)
-TRIES = 5
 
 
 class BridgeChannel(models.Model):
@@ -35,17 +30,6 @@ class BridgeChannel(models.Model):
                 return
         with self._transaction() as channel:
             channel._wake("inbound")
-
-    def _retrying(self, step):
-        """Run ``step(channel)`` in a transaction of its own, again when another transaction got in between."""
-        for attempt in range(1, TRIES + 1):
-            try:
-                with self._transaction() as channel:
-                    return step(channel)
-            except CONCURRENCY_ERRORS:
-                if attempt == TRIES:
-                    raise
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))
 
     def _claim(self, is_hint, size):
         """Take waiting events; first statement of the transaction, so that it sees the newest state."""

@@ -1,7 +1,7 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """The poll lane: the net under the webhooks. Reads what changed, page by page, and resumes where it stopped."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from odoo import api, fields, models
@@ -49,7 +49,7 @@ class BridgeChannel(models.Model):
         with self._transaction() as channel:
             due = channel._due_streams()
         for stream in due:
-            while self._poll_page(connector, stream):
+            while self._retrying(lambda channel, stream=stream: channel._poll_page(connector, stream)):
                 pass
         with self._transaction() as channel:
             if channel._can(Capability.STOCK_IN) and channel.state == "live" and channel._is_reconcile_due():
@@ -72,33 +72,26 @@ class BridgeChannel(models.Model):
 
     def _poll_page(self, connector, stream):
         """Read and keep one page; True while there is more to read now."""
-        spec = connector.streams[stream]
-        with self._transaction() as channel:
-            mark = channel._watermark(stream)
-            is_first = not mark.position
-            since = mark.position - spec.lookback if mark.position else channel._beginning(stream)
-            until = mark.until or channel._window_end(since, spec.window)
-            page = connector.pull(stream, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), mark.cursor or None)
-            new = channel.env["bridge.event"]._take_facts(channel, page.facts, "poll")
-            now = fields.Datetime.now()
-            is_more = bool(page.cursor) or until < now - timedelta(seconds=1)
-            if page.cursor:
-                mark.write({"cursor": page.cursor, "until": until})
-            else:
-                mark.write({"cursor": False, "until": False, "position": until, "polled_at": now})
-            if new:
-                if not is_first and stream not in MASTER_DATA and channel._can(Capability.WEBHOOKS):
-                    channel.repaired_count += new
-                channel._wake("inbound")
-            return is_more
+        spec, now = connector.streams[stream], fields.Datetime.now()
+        mark = self._watermark(stream)
+        is_first = not mark.position
+        since = mark.position - spec.lookback if mark.position else self._beginning(stream)
+        until = mark.until or min(now, since + spec.window if spec.window else now)
+        page = connector.pull(stream, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), mark.cursor or None)
+        new = self.env["bridge.event"]._take_facts(self, page.facts, "poll")
+        if page.cursor:
+            mark.write({"cursor": page.cursor, "until": until})
+        else:
+            mark.write({"cursor": False, "until": False, "position": until, "polled_at": now})
+        if new:
+            if not is_first and stream not in MASTER_DATA and self._can(Capability.WEBHOOKS):
+                self.repaired_count += new
+            self._wake("inbound")
+        return bool(page.cursor) or until < now
 
     def _watermark(self, stream):
         mark = self.watermark_ids.filtered(lambda m: m.stream == stream)
         return mark or self.env["bridge.watermark"].create({"channel_id": self.id, "stream": stream})
-
-    def _window_end(self, since, window):
-        now = fields.Datetime.now()
-        return min(now, since + window) if window else now
 
     @api.model
     def _local_midnight(self, day, timezone):
