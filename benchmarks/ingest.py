@@ -38,10 +38,13 @@ class Shop:
                 for code, name, price, reduced in rows
             ]
         )
-        self.location = shop.warehouse(env).lot_stock_id
-        env["stock.quant"].create(
-            [{"product_id": p.id, "location_id": self.location.id, "quantity": 100_000} for p in self.products]
-        )
+        # Odoo's own till sells from a warehouse of its own, so that nothing of the addon has part in it.
+        mine = shop.warehouse(env)
+        other = env["stock.warehouse"].create({"name": "Other", "code": "OTH", "company_id": env.company.id})
+        for place in (mine, other):
+            env["stock.quant"].create(
+                [{"product_id": p.id, "location_id": place.lot_stock_id.id, "quantity": 100_000} for p in self.products]
+            )
         shop.PRODUCTS = rows
         self.vendor = shop.Vendor(env, "smaregi")
         self.channel = self.vendor.channel
@@ -52,6 +55,7 @@ class Shop:
             self.channel, "product", [(codes[product.barcode], product) for product in self.products]
         )
         self.config = self.till("Odoo's own")
+        self.config.picking_type_id = other.pos_type_id
         self.session = env["pos.session"].create({"config_id": self.config.id, "user_id": env.uid})
         self.session.set_opening_control(0, "")
         env.cr.commit()
@@ -71,7 +75,7 @@ class Shop:
             items = [{"code": self.products[place].barcode, "quantity": quantity} for place, quantity in self.basket()]
             self.vendor.do("sell", items=items)
         connector = self.channel._connector()
-        while self.channel._poll_page(connector, "sale"):
+        while self.channel._retrying(lambda channel: channel._poll_page(connector, "sale")):
             pass
         self.env.cr.rollback()
 

@@ -112,6 +112,18 @@ class StockMove(models.Model):
             return super()._set_references()
         return None
 
+    def _update_orderpoints(self):
+        """The orderpoints of a batch, found by one list of products instead of one condition per move."""
+        if self.env.context.get("bridge_ledger") is None:
+            return super()._update_orderpoints()
+        Orderpoint = self.env["stock.warehouse.orderpoint"].sudo()
+        warehouses = (self.location_id | self.location_dest_id).warehouse_id
+        orderpoints = Orderpoint.search(
+            [("product_id", "in", self.product_id.ids), ("warehouse_id", "in", warehouses.ids)], order="id"
+        )
+        orderpoints.invalidate_recordset(["qty_to_order", "qty_forecast"])
+        self.env.add_to_compute(Orderpoint._fields["qty_to_order_computed"], orderpoints)
+
     def _check_company(self, fnames=None):
         """Checked when the moves were created, a moment ago."""
         if self.env.context.get("bridge_checked"):
