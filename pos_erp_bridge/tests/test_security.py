@@ -218,6 +218,30 @@ class TestSecurity(TransactionCase):
         _before, _found, after = node.get("context").partition("'group_by': '")
         return after.partition("'")[0]
 
+    def test_native_documents_open_for_those_who_work_with_them(self):
+        """Shop, sales and warehouse staff without any of our groups still open their documents of a channel."""
+        partner = self.env["res.partner"].create({"name": "Buyer"})
+        store = self.env["bridge.store"].search([("channel_id", "=", self.channel.id)])
+        till = self.env["pos.config"].create({"name": "Till"})
+        session = self.env["pos.session"].create({"config_id": till.id, "user_id": self.env.uid})
+        session.bridge_store_id = store
+        order = self.env["sale.order"].create({"partner_id": partner.id})
+        order.write({"bridge_channel_id": self.channel.id, "bridge_store_id": store.id})
+        parcel = self.env["bridge.parcel"].search([("channel_id", "=", self.channel.id)])
+        documents = {
+            "sales_team.group_sale_salesman_all_leads": order,
+            "stock.group_stock_user": parcel.picking_id,
+            "point_of_sale.group_pos_user": session,
+        }
+        for group, document in documents.items():
+            with self.subTest(group=group):
+                user = new_test_user(self.env, f"staff_{document._table}", f"base.group_user,{group}")
+                arch = etree.fromstring(document.with_user(user).get_view(view_type="form")["arch"])
+                ours = {node.get("name") for node in arch.iter("field") if node.get("name").startswith("bridge_")}
+                self.assertTrue(ours)
+                fields = document._fields
+                document.with_user(user).web_read({name: self.specification(fields[name]) for name in ours})
+
     def test_menus_by_group(self):
         """Everyone sees the app; Configuration is for managers, Settings for system administrators."""
         root = self.env.ref("pos_erp_bridge.menu_bridge")
