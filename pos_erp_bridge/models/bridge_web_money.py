@@ -130,13 +130,17 @@ class BridgeWebMoney(models.AbstractModel):
         """Set each order's payments against its own invoices and credit notes."""
         orders = orders.sudo()
         payments = self.env["account.payment"].sudo().search([("bridge_order_id", "in", orders.ids)])
+        plan = []
         for order in orders:
             moves = order._bridge_invoices() | payments.filtered(lambda p, o=order: p.bridge_order_id == o).move_id
             lines = moves.line_ids.filtered(_is_open)
             for account in lines.account_id:
                 open_lines = lines.filtered(lambda line, account=account: line.account_id == account)
                 if len({line.balance > 0 for line in open_lines}) == 2:
-                    open_lines.reconcile()
+                    plan.append(open_lines)
+        if plan:
+            # As ``reconcile``, for all orders at once.
+            self.env["account.move.line"].sudo()._reconcile_plan(plan)
 
 
 def _is_open(line):

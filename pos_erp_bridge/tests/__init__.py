@@ -12,7 +12,7 @@ from . import (
     test_web_contact,
     test_web_edit,
     test_web_money,
-    test_web_parcel,
     test_web_orders,
+    test_web_parcel,
     test_webhook,
 )

@@ -391,4 +391,4 @@ class TestWebOrders(WebCase):
             return self.env.cr.sql_log_count - before
 
         few, many = cost(2, "x"), cost(12, "y")
-        self.assertLessEqual((many - few) / 10, 12)
+        self.assertLessEqual((many - few) / 10, 7)
