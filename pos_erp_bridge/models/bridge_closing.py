@@ -240,10 +240,12 @@ class BridgeClosing(models.Model):
         except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
+            message = str(error)
             if not isinstance(error, UserError):
-                _logger.exception("%s cannot be closed", self.display_name)
+                _logger.warning("%s cannot be closed", self.display_name, exc_info=True)
+                message = self.env._("Odoo cannot close the session, probably because an account is missing: %s", message)
             self.invalidate_recordset()
-            self.write({"state": "blocked", "message": str(error)})
+            self.write({"state": "blocked", "message": message})
             return False
         self._settle_reports()
         return True

@@ -58,18 +58,12 @@ class BridgeTillStock(models.AbstractModel):
     def _transfer_plain(self, picking, quantities, is_return):
         """Moves with their lines at once, so that nothing is reserved line by line; quants are written once."""
         products = self.env["product.product"].union(*quantities)
-        Quant = self.env["stock.quant"].sudo()
-        ledger = Quant._bridge_ledger(products.filtered("is_storable"), picking.location_dest_id if is_return else picking.location_id)
-        moves = self.env["stock.move"].with_context(bridge_ledger=ledger).create(
+        store_location = picking.location_dest_id if is_return else picking.location_id
+        ledger = self.env["stock.quant"].sudo()._bridge_ledger(products.filtered("is_storable"), store_location)
+        self.env["stock.move"].with_context(bridge_ledger=ledger).create(
             [self._move_vals(picking, product, quantity, ledger, is_return) for product, quantity in quantities.items()]
         )
         picking.with_context(bridge_ledger=ledger, bridge_checked=True)._action_done()
-        short = Quant._bridge_post(ledger)
-        for (product_id, location_id), quantity in short.items():
-            line = moves.move_line_ids.filtered(
-                lambda l, key=(product_id, location_id): (l.product_id.id, l.location_id.id) == key
-            )[:1]
-            line.with_context(bridge_ledger=None)._free_reservation(line.product_id, line.location_id, quantity)
 
     def _move_vals(self, picking, product, quantity, ledger, is_return):
         if is_return or not product.is_storable:

@@ -12,7 +12,7 @@ class StockQuant(models.Model):
     _inherit = "stock.quant"
 
     # With a ledger in the context, what Odoo does to quants line by line is noted there and written once, by
-    # ``_bridge_post``. Tracked and consigned goods keep Odoo's way.
+    # ``_bridge_post``. Tracked and consigned goods keep Odoo's way; so do goods nobody gave a ledger for.
 
     def _update_available_quantity(self, product_id, location_id, quantity=False, reserved_quantity=False, lot_id=None,
                                    package_id=None, owner_id=None, in_date=None):  # fmt: skip
@@ -51,9 +51,10 @@ class StockQuant(models.Model):
 
         :return: {(product id, location id): quantity}, of what is now reserved by others but no longer there
         """
+        deltas, ledger.deltas = ledger.deltas, type(ledger)().deltas
         now = fields.Datetime.now()
         changed, new, short = {}, [], {}
-        for (product_id, location_id, package_id), (quantity, reserved) in ledger.deltas.items():
+        for (product_id, location_id, package_id), (quantity, reserved) in deltas.items():
             product = self.env["product.product"].browse(product_id)
             compare = product.uom_id.compare
             if not compare(quantity, 0.0) and not compare(reserved, 0.0):
@@ -139,6 +140,18 @@ class StockMove(models.Model):
 
 class StockMoveLine(models.Model):
     _inherit = "stock.move.line"
+
+    def _action_done(self):
+        """The ledger is posted as soon as the goods moved: costs are computed from what is left afterwards."""
+        result = super()._action_done()
+        ledger = self.env.context.get("bridge_ledger")
+        if ledger is not None:
+            short = self.env["stock.quant"].sudo()._bridge_post(ledger)
+            for line in self.with_context(bridge_ledger=None):
+                quantity = short.pop((line.product_id.id, line.location_id.id), 0.0)
+                if quantity:
+                    line._free_reservation(line.product_id, line.location_id, quantity)
+        return result
 
     def _check_company(self, fnames=None):
         if self.env.context.get("bridge_checked"):

@@ -198,6 +198,7 @@ class BridgeCommon(TransactionCase):
 
     def order(self, event):
         """The document an event became."""
+        self.assertEqual(event.state, "done", event.message)
         return self.env[event.res_model].browse(event.res_id)
 
     def on_hand(self, product, location=None):
