@@ -73,7 +73,9 @@ class BridgeChannel(models.Model):
                 )._run_lane(lane)
             return
         crons = self._lane_crons()
-        rows = [SQL("(%s, now() AT TIME ZONE 'utc')", crons[i, lane]) for i in channel_ids if (i, lane) in crons]
+        # Whole seconds: the cron clears no later ones when it starts, and the lane would run for nothing again.
+        at = SQL("date_trunc('second', now() AT TIME ZONE 'utc')")
+        rows = [SQL("(%s, %s)", crons[i, lane], at) for i in channel_ids if (i, lane) in crons]
         if rows:
             self.env.cr.execute(SQL("INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES %s", SQL(", ").join(rows)))
             self.env.cr.postcommit.add(self._notify_soon)

@@ -4,6 +4,7 @@
 import json
 import logging
 import time
+from datetime import timedelta
 
 from odoo import fields, models
 from odoo.exceptions import UserError
@@ -26,14 +27,33 @@ class BridgeChannel(models.Model):
     def _run_inbound(self):
         deadline = time.monotonic() + SLICE
         while time.monotonic() < deadline:
-            if not self._retrying(self._step_hints) + self._retrying(self._step_book):
-                return
+            if self._retrying(self._step_hints) + self._retrying(self._step_book):
+                continue
+            with self._transaction() as channel:
+                pause = channel._seconds_to_next()
+                if pause is None:
+                    return
+                if pause > deadline - time.monotonic():
+                    return channel._postpone("inbound", pause)
+            time.sleep(pause)  # cron looks once a minute; shorter waits are served here
         with self._transaction() as channel:
             channel._wake("inbound")
 
+    def _seconds_to_next(self):
+        """Until something that failed may be tried again; None when nothing waits."""
+        waiting = self.env["bridge.event"].search_fetch(
+            [("channel_id", "=", self.id), ("state", "=", "pending")], ["run_at"], order="run_at", limit=1
+        )
+        return max(0.1, (waiting.run_at - fields.Datetime.now()).total_seconds()) if waiting else None
+
     def _claim(self, is_hint, size):
-        """Take waiting events; first statement of the transaction, so that it sees the newest state."""
-        self.env.cr.execute(CLAIM_EVENTS, [self.id, fields.Datetime.now(), is_hint, size])
+        """Take waiting events; first statement of the transaction, so that it sees the newest state.
+
+        What came within this very second counts: Odoo's clock has whole seconds, the database's has not, and
+        an event passed over would lie until somebody wakes the lane again.
+        """
+        until = fields.Datetime.now() + timedelta(seconds=1)
+        self.env.cr.execute(CLAIM_EVENTS, [self.id, until, is_hint, size])
         return self.env["bridge.event"].browse([row[0] for row in self.env.cr.fetchall()])
 
     # -- hints -----------------------------------------------------------------------------------
