@@ -53,10 +53,10 @@ def _odoo_command():
 
 
 @contextlib.contextmanager
-def server(db, workers=2, cron_threads=1):
+def server(db, *options, workers=2, cron_threads=1):
     """A real prefork server on the configured port; yields its base URL. Its whole process group ends with it."""
     url = f"http://127.0.0.1:{os.environ['BRIDGE_HTTP_PORT']}"
-    args = ["-d", db, f"--workers={workers}", f"--max-cron-threads={cron_threads}", "--log-level=warn"]
+    args = ["-d", db, f"--workers={workers}", f"--max-cron-threads={cron_threads}", "--log-level=warn", *options]
     with open(os.path.join(RUNTIME, "log", f"{db}.log"), "w") as log:
         process = subprocess.Popen([*_odoo_command(), *args], stdout=log, stderr=log, start_new_session=True)
     try:

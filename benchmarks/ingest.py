@@ -1,7 +1,7 @@
 """Till sales booked by the inbound lane beside stock Odoo's own ``sync_from_ui``, one by one, in the same run.
 
-Figure: till_sales_per_second, from kept events (the vendor's payloads, read from its sandbox) to committed pos.orders with
-payments, real-time stock and costs; 3 lines each, 2,000 products, Zipf-like. Everything a lane does is in it: claim,
+Figure: till_sales_per_second, from kept events (the vendor's payloads, read from its sandbox) to committed pos.orders
+with payments, real-time stock and costs; 3 lines each, 2,000 products, Zipf-like. Everything a lane does is in it: claim,
 translate, map, book, bind, commit. Baseline: ``pos.order.sync_from_ui`` + commit, one order of the same shape a call.
 
 ``--profile FILE`` writes where the time of the lane went (cProfile).
@@ -32,8 +32,13 @@ class Shop:
         self.products = env["product.product"].create(
             [
                 {
-                    "name": name, "barcode": code, "list_price": price, "standard_price": price // 2, "is_storable": True,
-                    "available_in_pos": True, "taxes_id": [(6, 0, taxes[8 if reduced else 10].ids)],
+                    "name": name,
+                    "barcode": code,
+                    "list_price": price,
+                    "standard_price": price // 2,
+                    "is_storable": True,
+                    "available_in_pos": True,
+                    "taxes_id": [(6, 0, taxes[8 if reduced else 10].ids)],
                 }
                 for code, name, price, reduced in rows
             ]
@@ -69,11 +74,13 @@ class Shop:
         weights = [1 / (rank + 1) for rank in range(PRODUCTS)]
         return [(place, self.random.randint(1, 3)) for place in self.random.choices(range(PRODUCTS), weights, k=3)]
 
+    def items(self):
+        return [{"code": self.products[place].barcode, "quantity": quantity} for place, quantity in self.basket()]
+
     def sell(self, size):
         """Sales at the vendor, polled and kept."""
         for _ in range(size):
-            items = [{"code": self.products[place].barcode, "quantity": quantity} for place, quantity in self.basket()]
-            self.vendor.do("sell", items=items)
+            self.vendor.do("sell", items=self.items())
         connector = self.channel._connector()
         while self.channel._retrying(lambda channel: channel._poll_page(connector, "sale")):
             pass

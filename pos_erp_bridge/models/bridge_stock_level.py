@@ -6,7 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from odoo import api, fields, models
-from odoo.tools import SQL
 
 from ..booking import Outcome
 from ..connectors import get
