@@ -97,7 +97,7 @@ class Hosted:
 
 
 def make(system):
-    base = importlib.import_module(f"connectors.{system}.sandbox").Sandbox
+    base = importlib.import_module(f"connectors.sandboxes.{system}").Sandbox
     return type("Sandbox", (Hosted, base), {})()
 
 
@@ -111,7 +111,7 @@ def main():
     ports = dict(word.split("=") for word in args.sandbox)
     freezer = freeze_time(datetime.fromtimestamp(0, UTC))
     # Made before the clock stands still, so that freezegun finds their modules.
-    classes = {system: importlib.import_module(f"connectors.{system}.sandbox") for system in ports}
+    classes = {system: importlib.import_module(f"connectors.sandboxes.{system}") for system in ports}
     clock = freezer.start() if args.record or args.replay else None
     sandboxes = {system: make(system) for system in classes}
     for system, sandbox in sandboxes.items():

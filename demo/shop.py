@@ -209,7 +209,7 @@ def sandbox_settings(system, url):
     """The channel's settings for a sandbox at ``url``, with the demo's webhook secret."""
     import importlib
 
-    sandbox = importlib.import_module(f"odoo.addons.pos_erp_bridge.connectors.{system}.sandbox").Sandbox()
+    sandbox = importlib.import_module(f"odoo.addons.pos_erp_bridge.connectors.sandboxes.{system}").Sandbox()
     sandbox.webhook_secret = layout.SECRETS[system]
     return {**sandbox.settings(url), "webhook_secret": layout.SECRETS[system]}
 

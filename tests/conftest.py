@@ -30,7 +30,7 @@ def run_sandbox():
     running = []
 
     def start(system, **settings):
-        sandbox = importlib.import_module(f"connectors.{system}.sandbox").Sandbox()
+        sandbox = importlib.import_module(f"connectors.sandboxes.{system}").Sandbox()
         url = sandbox.start()
         running.append(sandbox)
         return SimpleNamespace(sandbox=sandbox, url=url, connector=get(system)({**sandbox.settings(url), **settings}))

@@ -2,7 +2,8 @@
 """Our operations and the sandbox's schema against the vendor's published schemas."""
 
 import pytest
-from connectors.shopify import client, const, sandbox
+from connectors.sandboxes import shopify as sandbox
+from connectors.shopify import client, const
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType
 from shopify_contract import VERSIONS, load, problems_of_answer, problems_of_operation
 

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 from connectors.base import DataError
-from connectors.shopify import client, sandbox
+from connectors.sandboxes import shopify as sandbox
+from connectors.shopify import client
 from connectors.shopify.connector import Shopify
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from connectors.base import AuthError, BadDelivery, ConfigError, DataError, Hint, TransientError
 from connectors.records import StockLevel
-from connectors.smaregi import const, sandbox
+from connectors.sandboxes import smaregi as sandbox
+from connectors.smaregi import const
 from connectors.smaregi.connector import Smaregi
 
 TEA, CUP = "4901234567894", "4909876543210"

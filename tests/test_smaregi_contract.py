@@ -7,7 +7,8 @@ import re
 
 import pytest
 import requests
-from connectors.smaregi import const, sandbox, translate
+from connectors.sandboxes import smaregi as sandbox
+from connectors.smaregi import const, translate
 from jsonschema import Draft202012Validator
 
 TEA, CUP = "4901234567894", "4909876543210"

@@ -9,7 +9,7 @@ import pytest
 from connectors.base import DataError
 from connectors.records import CashMove, PointsEntry, SetAside
 from connectors.smaregi import translate
-from connectors.smaregi.sandbox import Sandbox, outside
+from connectors.sandboxes.smaregi import Sandbox, outside
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ import pkgutil
 from .base import get, register, registered
 
 for _module in pkgutil.iter_modules(__path__):
-    if _module.ispkg:
+    if _module.ispkg and _module.name != "sandboxes":
         importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = ["get", "register", "registered"]

@@ -12,6 +12,7 @@ the addon's folder). Beside the vendor's API it answers:
 """
 
 import argparse
+import importlib
 import json
 import logging
 import queue
@@ -24,6 +25,8 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
+
+from . import get
 
 _logger = logging.getLogger(__name__)
 
@@ -241,16 +244,20 @@ class _Handler(WSGIRequestHandler):
         pass
 
 
+def make(system):
+    """The sandbox of a registered connector, not started yet. Another addon keeps its own beside its connector."""
+    package = get(system).__module__.rpartition(".")[0]
+    is_ours = package.startswith(f"{__package__}.")
+    return importlib.import_module(f"{__package__}.sandboxes.{system}" if is_ours else f"{package}.sandbox").Sandbox()
+
+
 def main(argv=None):
     """``python -m connectors.sandbox SYSTEM --port N``: run one sandbox until interrupted."""
-    import importlib
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("system")
     parser.add_argument("--port", type=int, default=0)
     args = parser.parse_args(argv)
-    package = __package__ or "connectors"
-    sandbox = importlib.import_module(f"{package}.{args.system}.sandbox").Sandbox()
+    sandbox = make(args.system)
     print(json.dumps({"sandbox": args.system, "url": sandbox.start(args.port)}), flush=True)
     try:
         threading.Event().wait()

@@ -1,11 +1,9 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """A small Japanese shop and its channels, connected to the connectors' own sandboxes over real sockets."""
 
-import importlib
-
 from odoo.fields import Command, Date
 
-from ..connectors import registered
+from ..connectors import sandbox
 
 PRODUCTS = (
     # code (JAN), name, price with tax, reduced rate
@@ -65,9 +63,8 @@ class Vendor:
 
     def __init__(self, env, system, stores=1):
         """Start the sandbox, connect a live channel to it and map its stores to the warehouse."""
-        package = registered()[system].__module__.rpartition(".")[0]
         self.system, self.env = system, env
-        self.sandbox = importlib.import_module(f"{package}.sandbox").Sandbox()
+        self.sandbox = sandbox.make(system)
         self.url = self.sandbox.start()
         self.deliveries = []
         self.sandbox.announce = self._keep_delivery

@@ -1,5 +1,5 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-"""A Shopify shop in memory that executes real GraphQL (sandbox.graphql says what); Japanese taxes, included.
+"""A Shopify shop in memory that executes real GraphQL (shopify.graphql says what); Japanese taxes, included.
 
 The vendor's own actions are ``pay`` and ``edit``, and the keyword arguments of ``sell`` and ``refund``. Unlike
 the vendor it stamps microseconds, so that each change is a newer version.
@@ -19,11 +19,11 @@ from graphql.execution import get_directive_values
 from werkzeug.exceptions import NotFound, Unauthorized
 
 from .. import sandbox as base
-from .const import API_VERSION, GRAPHQL_PATH, SCOPES, TOKEN_PATH
-from .signature import sign
+from ..shopify.const import API_VERSION, GRAPHQL_PATH, SCOPES, TOKEN_PATH
+from ..shopify.signature import sign
 
 SHOP, CLIENT_ID, CLIENT_SECRET = "bridge-sandbox.myshopify.com", "sandbox-client", "sandbox-secret"
-SCHEMA = build_schema((Path(__file__).parent / "sandbox.graphql").read_text())
+SCHEMA = build_schema((Path(__file__).parent / "shopify.graphql").read_text())
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 PEOPLE, EMAIL = (("山田", "太郎"), ("佐藤", "花子"), ("鈴木", "一郎")), "guest@example.com"
 ADDRESS = {"zip": "100-0001", "countryCodeV2": "JP", "provinceCode": "JP-13", "province": "Tokyo", "city": "千代田区"}

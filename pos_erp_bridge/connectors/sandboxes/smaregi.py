@@ -14,7 +14,7 @@ from itertools import count
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized
 
 from .. import sandbox
-from .const import BY_WEB_API, JAPAN, LIST_LIMIT, MEMO_LENGTH, SALE_LIMIT, WINDOW
+from ..smaregi.const import BY_WEB_API, JAPAN, LIST_LIMIT, MEMO_LENGTH, SALE_LIMIT, WINDOW
 
 CONTRACT, CLIENT, LIFETIME = "sb_demo", ("sandbox-client", "sandbox-secret"), 3600
 HEADER, HEADER_VALUE = "X-Bridge-Key", "sandbox-header-value"
