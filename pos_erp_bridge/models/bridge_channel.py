@@ -151,6 +151,7 @@ class BridgeChannel(models.Model):
     def action_check(self):
         """Try the credentials, list the stores found, and say so."""
         self.ensure_one()
+        self.sudo()._sync_settings()  # a newer version of the connector may declare more
         try:
             info = self._connector().check()
         except base.BridgeError as error:

@@ -213,7 +213,20 @@ class BridgeChannel(models.Model):
                 )
             )
             self.env["bridge.event"].invalidate_model(["state", "result", "message", "res_model", "res_id", "attempts"])
+            self._outdate_earlier([event.id for event, outcome in outcomes.items() if getattr(outcome, "status", "") == "done"])
         self.env["bridge.work.item"]._need(self, missing)
+
+
+    def _outdate_earlier(self, event_ids):
+        """What an older version was blocked for, or waited for, is history once a newer one is booked."""
+        self.env.cr.execute(
+            """UPDATE bridge_event old SET state = 'done', result = 'outdated', message = %s
+                 FROM bridge_event new
+                WHERE new.id = ANY(%s) AND old.channel_id = new.channel_id AND old.stream = new.stream
+                  AND old.external_id = new.external_id AND old.external_version < new.external_version
+                  AND old.state IN ('waiting', 'blocked', 'failed')""",
+            [self.env._("A newer version was booked."), event_ids],
+        )
 
 
 class BridgeBooker(models.AbstractModel):
