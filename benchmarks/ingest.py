@@ -1,8 +1,9 @@
 """Till sales booked by the inbound lane beside stock Odoo's own ``sync_from_ui``, one by one, in the same run.
 
 Figure: till_sales_per_second, from kept events (the vendor's payloads, read from its sandbox) to committed pos.orders
-with payments, real-time stock and costs; 3 lines each, 2,000 products, Zipf-like. Everything a lane does is in it: claim,
-translate, map, book, bind, commit. Baseline: ``pos.order.sync_from_ui`` + commit, one order of the same shape a call.
+with payments, real-time stock and costs; 3 lines each, 2,000 products, Zipf-like. Everything a lane does is in it:
+claim, translate, map, book, bind, commit. Baseline: ``pos.order.sync_from_ui`` + commit, one order of the same
+shape a call.
 
 ``--profile FILE`` writes where the time of the lane went (cProfile).
 """

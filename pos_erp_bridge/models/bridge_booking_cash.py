@@ -35,7 +35,9 @@ class BridgeBookingCash(models.AbstractModel):
                                  day=record.business_date, start=channel.start_date)  # fmt: skip
             return Outcome("skipped", "ignored", message=message)
         if not store or not store._is_ready():
-            name = self.env._("Store %s has no stock location or point of sale yet", store.name if store else record.store_id)
+            name = self.env._(
+                "Store %s has no stock location or point of sale yet", store.name if store else record.store_id
+            )
             return Outcome("waiting", missing=(Missing("store", record.store_id, name),), message=name)
         if not store.pos_config_id.payment_method_ids.filtered("is_cash_count"):
             message = self.env._("%s has no cash payment method: add one, then retry.", store.pos_config_id.name)
@@ -73,13 +75,17 @@ class BridgeBookingCash(models.AbstractModel):
     def _move(self, session, amount, reason, reverses=None):
         session._bridge_take_numbers(0)
         kind = self.env._("in") if amount > 0 else self.env._("out")
-        return self.env["account.bank.statement.line"].with_context(no_retrieve_partner=True).create(
-            {
-                "pos_session_id": session.id,
-                "journal_id": session.cash_journal_id.id,
-                "amount": amount,
-                "date": session._bridge_accounting_date(),
-                "payment_ref": "-".join(filter(None, (session.name, kind, reason))) if not reverses else reason,
-                "bridge_reverses_id": reverses.id if reverses else False,
-            }
+        return (
+            self.env["account.bank.statement.line"]
+            .with_context(no_retrieve_partner=True)
+            .create(
+                {
+                    "pos_session_id": session.id,
+                    "journal_id": session.cash_journal_id.id,
+                    "amount": amount,
+                    "date": session._bridge_accounting_date(),
+                    "payment_ref": "-".join(filter(None, (session.name, kind, reason))) if not reverses else reason,
+                    "bridge_reverses_id": reverses.id if reverses else False,
+                }
+            )
         )

@@ -23,7 +23,9 @@ class BridgeBookingClosing(models.AbstractModel):
                                  day=record.business_date, start=channel.start_date)  # fmt: skip
             return Outcome("skipped", "ignored", message=message)
         if not store or not store._is_ready():
-            name = self.env._("Store %s has no stock location or point of sale yet", store.name if store else record.store_id)
+            name = self.env._(
+                "Store %s has no stock location or point of sale yet", store.name if store else record.store_id
+            )
             return Outcome("waiting", missing=(Missing("store", record.store_id, name),), message=name)
         return Plan(store, "bridge.closing", record.total)
 

@@ -10,7 +10,6 @@ from odoo import models
 from ..booking import Missing, Outcome, Plan
 from ..till_amounts import differences, fingerprint, plain
 
-
 # Tries after which a return is booked without its receipt, when nothing was ever heard of that (an hour or so).
 PATIENCE = 5
 
@@ -91,7 +90,9 @@ class BridgeBookingTill(models.AbstractModel):
             return Outcome(
                 "skipped", "ignored",
                 message=self.env._(
-                    "Sold on %(day)s; the channel books from %(start)s on.", day=record.business_date, start=channel.start_date
+                    "Sold on %(day)s; the channel books from %(start)s on.",
+                    day=record.business_date,
+                    start=channel.start_date,
                 ),
             )  # fmt: skip
         if problems := self._problems(channel, record):
@@ -120,7 +121,9 @@ class BridgeBookingTill(models.AbstractModel):
         if current:
             total = -item.record.total
             return Plan(
-                Receipt(item.record, current.session_id.bridge_store_id, current=current, is_void=True), "pos.order", total,
+                Receipt(item.record, current.session_id.bridge_store_id, current=current, is_void=True),
+                "pos.order",
+                total,
                 note=self.env._("Takes %s back", current.name),
             )  # fmt: skip
         # Bound to its event, so that an older version that comes late is known to be outdated.
@@ -139,15 +142,21 @@ class BridgeBookingTill(models.AbstractModel):
         amounts = [record.total, *(t.amount for t in record.tenders)]
         amounts += [amount for line in record.lines for amount in (line.amount, line.tax)]
         if any(amount != round(amount, channel.currency_id.decimal_places) for amount in amounts):
-            texts.append(self.env._("An amount of the receipt is smaller than the smallest coin of %s.", record.currency))
+            texts.append(
+                self.env._("An amount of the receipt is smaller than the smallest coin of %s.", record.currency)
+            )
         texts += [self._difference_text(difference) for difference in differences(record)]
         for line in record.lines:
             if not line.quantity and line.amount:
-                texts.append(self.env._("Line %(line)s has an amount but no quantity.", line=line.name or line.external_id))
+                texts.append(
+                    self.env._("Line %(line)s has an amount but no quantity.", line=line.name or line.external_id)
+                )
         if not texts:
             return ""
         texts.append(
-            self.env._("Nothing was booked. Correct receipt %s where it was made, or set it aside, then retry.", record.number)
+            self.env._(
+                "Nothing was booked. Correct receipt %s where it was made, or set it aside, then retry.", record.number
+            )
         )
         return "\n".join(texts)
 
@@ -160,7 +169,7 @@ class BridgeBookingTill(models.AbstractModel):
             "lines": self.env._("The lines add up to %(left)s, the total is %(right)s: a difference of %(gap)s."),
             "tenders": self.env._("The payments add up to %(left)s, the total is %(right)s: a difference of %(gap)s."),
             "rate_total": self.env._(
-                "The lines of %(rate)s%% add up to %(left)s, the receipt says %(right)s for that rate: a difference of %(gap)s."
+                "The lines of %(rate)s%% add up to %(left)s, the receipt says %(right)s: a difference of %(gap)s."
             ),
             "rate_tax": self.env._(
                 "The tax of the %(rate)s%% lines is %(left)s, the receipt says %(right)s: a difference of %(gap)s."
@@ -183,7 +192,9 @@ class BridgeBookingTill(models.AbstractModel):
         record, missing = item.record, []
         store = found.stores.get(record.store_id)
         if not store or not store._is_ready():
-            name = self.env._("Store %s has no stock location or point of sale yet", store.name if store else record.store_id)
+            name = self.env._(
+                "Store %s has no stock location or point of sale yet", store.name if store else record.store_id
+            )
             missing.append(Missing("store", record.store_id, name))
         receipt = Receipt(record, store)
         for line in record.lines:
@@ -202,11 +213,13 @@ class BridgeBookingTill(models.AbstractModel):
         if record.customer:
             receipt.partner = found.customers.get(record.customer.external_id)
         if not receipt.partner and any(method.split_transactions for _tender, method in receipt.tenders if method):
-            refused = refused or self.env._("A means of payment asks for a customer, but the receipt names none we know.")
+            refused = refused or self.env._(
+                "A means of payment asks for a customer, but the receipt names none we know."
+            )
         return receipt, list({(need.entity, need.external_id): need for need in missing}.values()), refused
 
     def _tender_method(self, store, tender, found):
-        """(method, missing, refused). Cash is each store's own drawer, so the store decides; anything else is mapped."""
+        """(method, missing, refused). Cash is a store's own drawer, so the store decides; anything else is mapped."""
         config, method = store.pos_config_id, found.tenders.get(tender.code)
         if method and method in config.payment_method_ids:
             return method, None, ""

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from odoo import fields, models
+from odoo import models
 from odoo.fields import Command
 
 from ..booking import Outcome
@@ -59,7 +59,11 @@ class BridgeBookingTill(models.AbstractModel):
         is_refund = record.total < 0
         lines, goods = [], []
         for number, (line, product, tax) in enumerate(receipt.lines, 1):
-            lines.append(self._line_vals(channel, name, number, line, product or channel._line_product(line.kind), tax, is_refund))
+            lines.append(
+                self._line_vals(
+                    channel, name, number, line, product or channel._line_product(line.kind), tax, is_refund
+                )
+            )
             if product:
                 goods.append((product, float(line.quantity)))
         is_return = any(line.quantity < 0 for line, product, _tax in receipt.lines if product)
@@ -78,7 +82,9 @@ class BridgeBookingTill(models.AbstractModel):
                     {
                         "payment_method_id": method.id,
                         "amount": float(tender.amount),
-                        "payment_date": tender.paid_at.astimezone(UTC).replace(tzinfo=None) if tender.paid_at else sold_at,
+                        "payment_date": tender.paid_at.astimezone(UTC).replace(tzinfo=None)
+                        if tender.paid_at
+                        else sold_at,
                         "name": tender.name,
                     }
                 )
@@ -142,7 +148,10 @@ class BridgeBookingTill(models.AbstractModel):
 
     def _draft_reversal(self, item, receipt):
         """The mirror image of the document in force: same lines, same means of payment, other sign."""
-        order, name = receipt.current, f"{item.binding.channel_id.id}/{item.record.external_id}/{item.record.version}/back"
+        order, name = (
+            receipt.current,
+            f"{item.binding.channel_id.id}/{item.record.external_id}/{item.record.version}/back",
+        )
         lines, goods = [], []
         reverse_extra = self.env["account.tax"]._reverse_quantity_base_line_extra_tax_data
         for number, line in enumerate(order.lines, 1):
@@ -198,6 +207,7 @@ class BridgeBookingTill(models.AbstractModel):
     # -- sessions and goods ------------------------------------------------------------------------
     def _give_sessions(self, drafts):
         sessions = self.env["pos.session"]._bridge_sessions(draft.key for draft in drafts)
+        self.env["bridge.closing"]._reopen(self.env["pos.session"].union(*sessions.values()))
         by_session = defaultdict(list)
         for draft in drafts:
             by_session[sessions[draft.key]].append(draft)
@@ -270,11 +280,20 @@ class BridgeBookingTill(models.AbstractModel):
                 vals["is_total_cost_computed"] = True
             if not draft.vals["partner_id"]:
                 draft.vals |= {"email": "", "mobile": ""}
-        orders = self.env["pos.order"].with_context(bridge_new_orders=True).create(
-            [
-                {**common, **draft.vals, "bridge_kind": draft.kind, "lines": [Command.create(vals) for vals in draft.lines]}
-                for draft in drafts
-            ]
+        orders = (
+            self.env["pos.order"]
+            .with_context(bridge_new_orders=True)
+            .create(
+                [
+                    {
+                        **common,
+                        **draft.vals,
+                        "bridge_kind": draft.kind,
+                        "lines": [Command.create(vals) for vals in draft.lines],
+                    }
+                    for draft in drafts
+                ]
+            )
         )
         for draft, order in zip(drafts, orders, strict=True):
             draft.order = order.with_env(self.env)
@@ -311,8 +330,8 @@ class BridgeBookingTill(models.AbstractModel):
             draft.vals["bridge_is_unlinked_return"] = not is_linked
 
     def _returned_line(self, original, line, product, taken):
-        """The line given back: the one the till names, else the same product, at the same price where there are several,
-        with enough of it left."""
+        """The line given back: the one the till names, else the same product with enough of it left, at the nearest
+        price where there are several."""
         lines = original.lines.filtered(lambda l: l.product_id == product and l.qty > 0)
         named = lines.filtered(lambda l: line.original_line_id and l.bridge_line_ref == line.original_line_id)
         if named:

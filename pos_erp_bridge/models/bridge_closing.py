@@ -19,6 +19,7 @@ _logger = logging.getLogger(__name__)
 
 # With more facts of a channel than this unread, no day of it is closed: which days they belong to is not looked up.
 BACKLOG = 500
+BLOCKED_PAUSE = timedelta(hours=1)
 
 
 class BridgeClosing(models.Model):
@@ -83,6 +84,11 @@ class BridgeClosing(models.Model):
             }
         )
 
+    @api.model
+    def _reopen(self, sessions):
+        """Something new was booked: days that differed are judged again."""
+        self.search([("session_id", "in", sessions.ids), ("state", "=", "blocked")]).write({"state": "open"})
+
     def _find(self, store, day):
         return self.search([("store_id", "=", store.id), ("business_date", "=", day), ("correction", "=", 0)])
 
@@ -94,7 +100,7 @@ class BridgeClosing(models.Model):
         )
 
     def _note_report(self, event, record):
-        """Keep what a till says about its day; a newer version replaces an older one. Several tills each have theirs."""
+        """Keep what a till says about its day; newer versions replace older ones. Several tills each have theirs."""
         reports = dict(self.reports or {})
         known = reports.get(record.external_id)
         if known and known["version"] > event.external_version:
@@ -136,7 +142,9 @@ class BridgeClosing(models.Model):
         channel, day = self.channel_id, self.business_date
         if self.correction:
             day = fields.Datetime.context_timestamp(self.with_context(tz=channel.timezone), self.create_date).date()
-        end = channel._local_midnight(day + timedelta(days=1), channel.timezone) + timedelta(hours=channel.close_after_hours)
+        end = channel._local_midnight(day + timedelta(days=1), channel.timezone) + timedelta(
+            hours=channel.close_after_hours
+        )
         return fields.Datetime.now() >= end
 
     def _unsettled_text(self):
@@ -205,7 +213,9 @@ class BridgeClosing(models.Model):
             if amount != tenders.get(code, ZERO)
         ]
         if texts:
-            texts.append(self.env._("The day stays open. Find the missing or extra receipt, or correct the report, then retry."))
+            texts.append(
+                self.env._("The day stays open. Find the missing or extra receipt, or correct the report, then retry.")
+            )
         return "\n".join(texts)
 
     def _difference_text(self, what, said, booked):
@@ -217,14 +227,14 @@ class BridgeClosing(models.Model):
     # -- closing -----------------------------------------------------------------------------------
     def action_close(self):
         """Close now, if nothing is in the way; otherwise say what is."""
-        for closing in self.filtered(lambda c: c.state != "closed"):
+        self.check_access("write")
+        self._close_by_hand()
+
+    def _close_by_hand(self):
+        for closing in self.sudo().filtered(lambda c: c.state != "closed"):
             closing._close(is_forced=True)
             if closing.state != "closed":
                 raise UserError(closing.message or self.env._("The day cannot be closed yet."))
-
-    def _close_by_hand(self):
-        self.action_close()
-        return True
 
     def _close(self, is_forced=False):
         """Close the day when it is ready. What hinders is written down, and undone is what was begun."""
@@ -243,7 +253,9 @@ class BridgeClosing(models.Model):
             message = str(error)
             if not isinstance(error, UserError):
                 _logger.warning("%s cannot be closed", self.display_name, exc_info=True)
-                message = self.env._("Odoo cannot close the session, probably because an account is missing: %s", message)
+                message = self.env._(
+                    "Odoo cannot close the session, probably because an account is missing: %s", message
+                )
             self.invalidate_recordset()
             self.write({"state": "blocked", "message": message})
             return False
@@ -252,7 +264,9 @@ class BridgeClosing(models.Model):
 
     def _settle_reports(self):
         """Reports that were blocked by a difference which has gone meanwhile are done."""
-        events = self.env["bridge.event"].browse([report["event_id"] for report in (self.reports or {}).values()]).exists()
+        events = (
+            self.env["bridge.event"].browse([report["event_id"] for report in (self.reports or {}).values()]).exists()
+        )
         events.filtered(lambda e: e.state == "blocked").write(
             {"state": "done", "result": "created", "message": False, "done_at": fields.Datetime.now()}
         )
@@ -274,7 +288,9 @@ class BridgeClosing(models.Model):
             texts.append(self._tie_text(self.env._("Total of the entry"), total, entry_total))
         for rate in sorted({*taxes, *entry_rates}):
             names = self.env._("%s%% with tax", rate), self.env._("Tax of %s%%", rate)
-            for what, said, booked in zip(names, taxes.get(rate, (ZERO, ZERO)), entry_rates.get(rate, (ZERO, ZERO)), strict=True):
+            for what, said, booked in zip(
+                names, taxes.get(rate, (ZERO, ZERO)), entry_rates.get(rate, (ZERO, ZERO)), strict=True
+            ):
                 if said != booked:
                     texts.append(self._tie_text(what, said, booked))
         for method in {*said_methods, *entry_methods}:
@@ -310,8 +326,8 @@ class BridgeClosing(models.Model):
         return round(Decimal(repr(amount)), digits) + ZERO
 
     def _entry_by_rate(self):
-        """{rate: [base + tax, tax]} in the entry; credit counts as positive. Cost of goods, which Odoo books in the same
-        entry where stock is valued continuously, cancels out."""
+        """{rate: [base + tax, tax]} in the entry; credit counts as positive. Cost of goods, which Odoo books in the
+        same entry where stock is valued continuously, cancels out."""
         result = defaultdict(lambda: [ZERO, ZERO])
         for line in self.session_id.move_id.line_ids:
             amount = -self._decimal(line.balance)
@@ -361,7 +377,10 @@ class BridgeChannel(models.Model):
     def _run_poll_extra(self):
         super()._run_poll_extra()
         with self._transaction() as channel:
-            domain = [("channel_id", "=", channel.id), ("state", "!=", "closed")]
+            # What differs is looked at again when something new was booked (see _reopen), or after a while.
+            patience = fields.Datetime.now() - BLOCKED_PAUSE
+            domain = [("channel_id", "=", channel.id), "|", ("state", "in", ("open", "waiting")),
+                      "&", ("state", "=", "blocked"), ("write_date", "<", patience)]  # fmt: skip
             closings = channel.env["bridge.closing"].search(domain, order="business_date, correction").ids
         for closing_id in closings:
             self._close_day(closing_id)

@@ -43,7 +43,9 @@ class BridgeChannel(models.Model):
                 rate=text, names=", ".join(fitting.mapped("name")),
             )  # fmt: skip
         else:
-            name = self.env._("No sales tax of %s%% whose price includes tax: make one, or choose one on the channel", text)
+            name = self.env._(
+                "No sales tax of %s%% whose price includes tax: make one, or choose one on the channel", text
+            )
         return Missing("tax", text, name, {"tax_rate": text})
 
 

@@ -98,7 +98,7 @@ class BridgeTillStock(models.AbstractModel):
         }
 
     def _transfer_by_hand(self, picking, quantities):
-        """Serial numbers and kits: Odoo's own way. A till names no lots, so such a transfer may stay open for a person."""
+        """Serial numbers and kits: Odoo's own way. A till names no lots, so the transfer may stay open for a person."""
         self.env["stock.move"].create(
             [
                 {

@@ -18,4 +18,4 @@ class PosConfig(models.Model):
         opened = self.session_ids.filtered(lambda s: s.state != "closed") if "payment_method_ids" in vals else None
         if opened and all(session.bridge_store_id for session in opened):
             self = self.with_context(bypass_payment_method_ids_forbidden_change=True)
-        return super(PosConfig, self).write(vals)
+        return super().write(vals)

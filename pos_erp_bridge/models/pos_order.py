@@ -22,7 +22,9 @@ class PosOrder(models.Model):
     bridge_is_unlinked_return = fields.Boolean(
         "Return without receipt", readonly=True, copy=False, help="The till, or we, do not know the receipt given back."
     )
-    bridge_source = fields.Json(readonly=True, copy=False, help="What the receipt itself says, by rate and means of payment.")
+    bridge_source = fields.Json(
+        readonly=True, copy=False, help="What the receipt itself says, by rate and means of payment."
+    )
     bridge_fingerprint = fields.Char(readonly=True, copy=False)
     bridge_picking_ids = fields.Many2many(
         "stock.picking", "bridge_pos_order_picking_rel", "order_id", "picking_id", "Stock booked together",
@@ -62,7 +64,9 @@ class PosOrder(models.Model):
                 limit=1,
             )
             if not session:
-                raise UserError(self.env._("No open session available. Please open a new session to capture the order."))
+                raise UserError(
+                    self.env._("No open session available. Please open a new session to capture the order.")
+                )
         return session
 
 

@@ -16,7 +16,9 @@ class PosSession(models.Model):
 
     _inherit = "pos.session"
 
-    bridge_store_id = fields.Many2one("bridge.store", "Connected store", readonly=True, ondelete="restrict", index="btree_not_null")
+    bridge_store_id = fields.Many2one(
+        "bridge.store", "Connected store", readonly=True, ondelete="restrict", index="btree_not_null"
+    )
     bridge_business_date = fields.Date("Business day", readonly=True)
     bridge_is_correction = fields.Boolean(
         "Correction", readonly=True, help="Books what arrived after the business day was closed."
@@ -25,7 +27,7 @@ class PosSession(models.Model):
 
     # A day has one session of its own for good, and at most one open for corrections.
     _bridge_day_uniq = models.UniqueIndex(
-        "(bridge_store_id, bridge_business_date) WHERE bridge_store_id IS NOT NULL AND bridge_is_correction IS NOT TRUE",
+        "(bridge_store_id, bridge_business_date) WHERE bridge_is_correction IS NOT TRUE",
         "The business day of this store has its session already.",
     )
     _bridge_correction_uniq = models.UniqueIndex(
@@ -48,7 +50,9 @@ class PosSession(models.Model):
         )
         result = {}
         for store, day in keys:
-            of_day = known.filtered(lambda s, store=store, day=day: (s.bridge_store_id, s.bridge_business_date) == (store, day))
+            of_day = known.filtered(
+                lambda s, store=store, day=day: (s.bridge_store_id, s.bridge_business_date) == (store, day)
+            )
             is_open = of_day.filtered(lambda s: s.state in ("opening_control", "opened"))
             own = of_day.filtered(lambda s: not s.bridge_is_correction)
             result[store, day] = (
@@ -76,7 +80,9 @@ class PosSession(models.Model):
                 "bridge_is_correction": is_correction,
             }
         )
-        start = fields.Datetime.now() if is_correction else store.channel_id._local_midnight(day, store.channel_id.timezone)
+        start = (
+            fields.Datetime.now() if is_correction else store.channel_id._local_midnight(day, store.channel_id.timezone)
+        )
         session.write({"name": name, "state": "opened", "start_at": start, "update_stock_at_closing": False})
         self.env["bridge.closing"]._start(session, number if is_correction else 0)
         return session
@@ -104,7 +110,7 @@ class PosSession(models.Model):
         return super().action_pos_session_closing_control(*args, **kwargs)
 
     def _bridge_closing(self):
-        return self.env["bridge.closing"].search([("session_id", "in", self.ids)])
+        return self.env["bridge.closing"].sudo().search([("session_id", "in", self.ids)])
 
     def _bridge_close(self):
         """Close natively. The drawer is the till's business: Odoo only books what moved, so nothing differs."""

@@ -38,7 +38,9 @@ class StockQuant(models.Model):
         """A ledger of what lies in a location and the places within it, held until the transaction ends."""
         ledger = Ledger()
         places = self.env["stock.location"].search([("id", "child_of", location.id)])
-        self.flush_model(["product_id", "location_id", "package_id", "lot_id", "owner_id", "quantity", "reserved_quantity"])
+        self.flush_model(
+            ["product_id", "location_id", "package_id", "lot_id", "owner_id", "quantity", "reserved_quantity"]
+        )
         self.env.cr.execute(TAKE_QUANTS, [products.ids, places.ids])
         for quant_id, product_id, location_id, package_id, quantity, reserved, in_date in self.env.cr.fetchall():
             shelf = Shelf(quant_id, quantity or 0.0, reserved or 0.0, in_date)
@@ -95,7 +97,8 @@ class StockQuant(models.Model):
                 """UPDATE stock_quant q SET quantity = v.quantity, reserved_quantity = v.reserved, in_date = v.in_date,
                        write_date = now() AT TIME ZONE 'utc', write_uid = %s
                      FROM (VALUES %s) AS v (id, quantity, reserved, in_date) WHERE q.id = v.id""",
-                self.env.uid, SQL(", ").join(rows),
+                self.env.uid,
+                SQL(", ").join(rows),
             )  # fmt: skip
         )
         quants = self.browse(shelves)

@@ -6,6 +6,7 @@ from . import (
     test_security,
     test_till_changes,
     test_till_closing,
+    test_till_race,
     test_till_sales,
     test_till_stock,
     test_ui_dashboard,

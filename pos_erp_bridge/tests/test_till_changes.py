@@ -28,13 +28,13 @@ class TestTillChanges(BridgeCommon):
         event = self.book(replace(sale, version="2", state="void"))
         back = self.order(event)
         self.assertEqual((event.state, event.result), ("done", "corrected"))
-        self.assertEqual((back.session_id, back.bridge_kind, back.bridge_corrects_id), (order.session_id, "reversal", order))
+        self.assertEqual(
+            (back.session_id, back.bridge_kind, back.bridge_corrects_id), (order.session_id, "reversal", order)
+        )
         self.assertEqual(back.refunded_order_id, order)
         self.assertEqual(back.lines.refunded_orderline_id, order.lines)
         self.assertEqual((back.amount_total, back.amount_tax), (-576, -order.amount_tax))
-        self.assertEqual(
-            {p.payment_method_id: p.amount for p in back.payment_ids}, {self.cash: -500, self.card: -76}
-        )
+        self.assertEqual({p.payment_method_id: p.amount for p in back.payment_ids}, {self.cash: -500, self.card: -76})
         self.assertEqual((self.on_hand(self.tea), self.on_hand(self.brush)), (100, 100))
         self.assertEqual((order.amount_total, order.state), (576, "paid"), "the document itself is as it was")
         closing = self.close(order.session_id)
@@ -48,7 +48,9 @@ class TestTillChanges(BridgeCommon):
         back = self.order(self.book(replace(sale, version="2", state="void")))
         session = back.session_id
         self.assertNotEqual(session, order.session_id)
-        self.assertEqual((session.bridge_is_correction, session.bridge_business_date, session.state), (True, DAY, "opened"))
+        self.assertEqual(
+            (session.bridge_is_correction, session.bridge_business_date, session.state), (True, DAY, "opened")
+        )
         self.assertIn("correction", session.name)
         self.assertEqual(session._bridge_closing().correction, 1)
         self.close(session)
@@ -85,7 +87,9 @@ class TestTillChanges(BridgeCommon):
         """Other money in a newer version: the first document is taken back, a second one replaces it."""
         sale = self.sale(self.line(self.tea, 138))
         first = self.order(self.book(sale))
-        event = self.book(replace(self.sale(self.line(self.tea, 260, 2, unit_price=138), external_id=sale.external_id), version="2"))
+        event = self.book(
+            replace(self.sale(self.line(self.tea, 260, 2, unit_price=138), external_id=sale.external_id), version="2")
+        )
         self.assertEqual((event.state, event.result), ("done", "corrected"))
         original, back, new = self.orders(sale.external_id)
         self.assertEqual(original, first)
@@ -140,7 +144,9 @@ class TestTillChanges(BridgeCommon):
             self.sale(self.line(self.tea, -138, -1), original_id=sale.external_id),
             self.sale(self.line(self.tea, -137, -1), original_id=sale.external_id),
         )
-        self.assertEqual(self.order(parts[0]).lines.refunded_orderline_id | self.order(parts[1]).lines.refunded_orderline_id, line)
+        self.assertEqual(
+            self.order(parts[0]).lines.refunded_orderline_id | self.order(parts[1]).lines.refunded_orderline_id, line
+        )
         self.assertEqual(line.refunded_qty, 2)
 
     def test_return_of_a_named_line(self):
@@ -206,7 +212,9 @@ class TestTillChanges(BridgeCommon):
             self.sale(self.line(self.brush, -327, -1), self.line(self.battery, 438), original_id=sale.external_id)
         )
         order = self.order(event)
-        self.assertEqual((order.amount_total, order.lines[0].refunded_orderline_id.order_id), (111, self.orders(sale.external_id)))
+        self.assertEqual(
+            (order.amount_total, order.lines[0].refunded_orderline_id.order_id), (111, self.orders(sale.external_id))
+        )
         self.assertEqual((self.on_hand(self.brush), self.on_hand(self.battery)), (100, 99))
 
     # -- late --------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class TestTillClosing(BridgeCommon):
     @contextmanager
     def in_this_transaction(self):
         """The lane's own transactions, inside the test's."""
+
         @contextmanager
         def transaction(channel):
             yield channel
@@ -66,9 +67,7 @@ class TestTillClosing(BridgeCommon):
         self.assertEqual(base, {self.tax10: 536, self.tax8: 140})
         name = session.name
         debit = {l.name: l.balance for l in lines if l.display_type == "payment_term"}
-        self.assertEqual(
-            debit, {f"{name} - {self.cash.name}": 563, f"{name} - カード": 138, f"{name} - ポイント": 38}
-        )
+        self.assertEqual(debit, {f"{name} - {self.cash.name}": 563, f"{name} - カード": 138, f"{name} - ポイント": 38})
         self.assertEqual(closing.expected["tenders"], {"card": "138", "cash": "563", "points": "38"})
         self.assertEqual((closing.state, closing.total), ("closed", 739))
         self.assertEqual(set(session.order_ids.mapped("state")), {"done"})
@@ -231,25 +230,17 @@ class TestTillClosing(BridgeCommon):
         cash = self.env["pos.payment.method"].create({"name": "Own cash", "journal_id": journal.id})
         config = self.env["pos.config"].create({"name": "Own", "payment_method_ids": [Command.set(cash.ids)]})
         cashier = new_test_user(
-            self.env, "cashier", "base.group_user,point_of_sale.group_pos_user", company_id=self.company.id, company_ids=self.company.ids
+            self.env,
+            "cashier",
+            "base.group_user,point_of_sale.group_pos_user",
+            company_id=self.company.id,
+            company_ids=self.company.ids,
         )
         config = config.with_user(cashier).with_company(self.company)
         session = self.env["pos.session"].with_user(cashier).create({"config_id": config.id, "user_id": cashier.id})
         session.set_opening_control(0, "")
         self.assertEqual((config.current_session_id, config.number_of_rescue_session), (session, 0))
-        self.env["pos.order"].with_user(cashier).sync_from_ui(
-            [
-                {
-                    "session_id": session.id, "company_id": self.company.id, "uuid": "own-1", "state": "paid", "partner_id": False,
-                    "amount_total": 105, "amount_tax": 10, "amount_paid": 105, "amount_return": 0, "user_id": cashier.id,
-                    "date_order": "2026-11-20 03:00:00", "to_invoice": False, "fiscal_position_id": False,
-                    "lines": [[0, 0, {"product_id": self.brush.id, "qty": 1, "price_unit": 105, "discount": 0,
-                                      "tax_ids": [(6, 0, self.tax10.ids)], "price_subtotal": 95, "price_subtotal_incl": 105,
-                                      "uuid": "own-line-1"}]],
-                    "payment_ids": [[0, 0, {"amount": 105, "payment_method_id": cash.id, "uuid": "own-pay-1"}]],
-                }
-            ]
-        )  # fmt: skip
+        self.sell_own(session, self.brush, 1, 105, 10, cashier)
         self.assertEqual(self.on_hand(self.brush), 99)
         session.post_closing_cash_details(105)
         self.assertEqual(session.close_session_from_ui(), {"successful": True})
@@ -272,7 +263,9 @@ class TestTillClosing(BridgeCommon):
 
         session = self.order(self.book(self.sale(self.line(self.tea, 138)))).session_id
         with self.assertRaises(UniqueViolation), patch("odoo.sql_db._logger.error"):
-            session.copy({"bridge_store_id": self.store.id, "bridge_business_date": DAY, "rescue": True}).flush_recordset()
+            session.copy(
+                {"bridge_store_id": self.store.id, "bridge_business_date": DAY, "rescue": True}
+            ).flush_recordset()
 
     def test_days_and_stores_have_sessions_of_their_own(self):
         """One batch over two stores and two days fills four sessions."""
@@ -289,7 +282,9 @@ class TestTillClosing(BridgeCommon):
         """Taxes on top of the price: the amounts are those of the receipt all the same."""
         (self.tax10 | self.tax8).price_include_override = "tax_excluded"
         self.channel.tax_ids = self.tax10 | self.tax8
-        sale = self.sale(self.line(self.brush, 110, tax=10, unit_price=100), self.line(self.tea, 107, tax=7, unit_price=100))
+        sale = self.sale(
+            self.line(self.brush, 110, tax=10, unit_price=100), self.line(self.tea, 107, tax=7, unit_price=100)
+        )
         order = self.order(self.book(sale))
         self.assertEqual((order.lines.mapped("price_unit"), order.amount_total), ([100, 100], 217))
         closing = order.session_id._bridge_closing()
@@ -297,7 +292,7 @@ class TestTillClosing(BridgeCommon):
         self.assertEqual(closing.booked["taxes"], {"10": ["110", "10"], "8": ["107", "7"]})
 
     def test_changed_sale_after_report(self):
-        """The till reports, the day is closed; a change afterwards corrects, and the day's report still agrees or says not."""
+        """A void after the closing is corrected, and a new report of the day agrees with both together."""
         with freeze_time(AFTERNOON):
             sale = self.sale(self.line(self.tea, 138))
             closing = self.day(self.book(sale))

@@ -24,7 +24,8 @@ class TestTillSales(BridgeCommon):
         """{product id: what the store is known to have sold (negative) or taken back itself}."""
         self.env.cr.precommit.run()
         self.env.cr.execute(
-            "SELECT product_id, sum(own_quantity) FROM bridge_touch WHERE store_id = %s GROUP BY 1 HAVING sum(own_quantity) <> 0",
+            """SELECT product_id, sum(own_quantity) FROM bridge_touch
+                WHERE store_id = %s GROUP BY 1 HAVING sum(own_quantity) <> 0""",
             [self.store.id],
         )
         return dict(self.env.cr.fetchall())
@@ -43,7 +44,8 @@ class TestTillSales(BridgeCommon):
             order,
             [
                 {
-                    "state": "paid", "pos_reference": sale.number, "amount_total": 740, "amount_tax": 61, "amount_paid": 740,
+                    "state": "paid", "pos_reference": sale.number,
+                    "amount_total": 740, "amount_tax": 61, "amount_paid": 740,
                     "date_order": sale.sold_at.replace(tzinfo=None), "bridge_external_id": sale.external_id,
                     "bridge_business_date": DAY, "bridge_channel_id": self.channel.id,
                 }
@@ -58,9 +60,7 @@ class TestTillSales(BridgeCommon):
                  "price_subtotal": 399, "price_subtotal_incl": 438, "bridge_line_ref": sale.lines[1].external_id},
             ],
         )  # fmt: skip
-        self.assertEqual(
-            {p.payment_method_id: p.amount for p in order.payment_ids}, {self.cash: 240, self.card: 500}
-        )
+        self.assertEqual({p.payment_method_id: p.amount for p in order.payment_ids}, {self.cash: 240, self.card: 500})
         self.assertEqual(order.session_id.config_id, self.store.pos_config_id)
         self.assertEqual(order.session_id.bridge_business_date, DAY)
         self.assertEqual((self.on_hand(self.rice), self.on_hand(self.battery)), (98, 99))
@@ -123,7 +123,9 @@ class TestTillSales(BridgeCommon):
     def test_bad_receipt_does_not_stop_the_others(self):
         """Of three receipts in a batch, the two good ones are booked."""
         events = self.book(
-            self.sale(self.line(self.tea, 138)), self.sale(self.line(self.tea, 138), total=1), self.sale(self.line(self.tea, 138))
+            self.sale(self.line(self.tea, 138)),
+            self.sale(self.line(self.tea, 138), total=1),
+            self.sale(self.line(self.tea, 138)),
         )
         self.assertEqual(events.mapped("state"), ["done", "blocked", "done"])
         self.assertEqual(self.on_hand(self.tea), 98)
@@ -191,7 +193,9 @@ class TestTillSales(BridgeCommon):
 
     def test_two_candidates_of_a_code_are_not_guessed(self):
         """A code two products have is decided by a person; the receipt waits."""
-        self.env["product.product"].create([{"name": name, "default_code": "X-1", "is_storable": True} for name in "AB"])
+        self.env["product.product"].create(
+            [{"name": name, "default_code": "X-1", "is_storable": True} for name in "AB"]
+        )
         line = self.line(self.tea, 138)
         line = replace(line, product=records.ProductRef("ext-1", sku="X-1", name="?"))
         event = self.book(self.sale(line))
@@ -254,6 +258,7 @@ class TestTillSales(BridgeCommon):
 
     def test_queries_grow_with_products_only(self):
         """Fifty receipts of the same goods need as many queries as five."""
+
         def measure(size):
             events = self.arrive(*(self.sale(self.line(self.tea, 138), self.line(self.rice, 151)) for _ in range(size)))
             self.env.flush_all()
@@ -278,8 +283,8 @@ class TestTillSales(BridgeCommon):
             for product in rng.sample(list(self.products.values()), rng.randint(1, 4)):
                 quantity = rng.choice((1, 1, 2, 3, -1))
                 price = rng.randint(1, 999)
-                lines.append(self.line(product, price * quantity - rng.choice((0, 0, 1, 7)) * (quantity > 0) * (price > 7),
-                                       quantity, unit_price=price))  # fmt: skip
+                discount = rng.choice((0, 0, 1, 7)) if quantity > 0 and price > 7 else 0
+                lines.append(self.line(product, price * quantity - discount, quantity, unit_price=price))
             total = sum(line.amount for line in lines)
             part = rng.randint(0, 100)
             tenders = [self.tender(part, "points"), self.tender(total - part, rng.choice(("cash", "card")))]
