@@ -16,10 +16,7 @@ def products_and_type(env):
     products = env["product.product"].create([{"name": f"P{i}", "is_storable": True} for i in range(PRODUCTS)])
     warehouse = env["stock.warehouse"].search([], limit=1)
     env["stock.quant"].create(
-        [
-            {"product_id": p.id, "location_id": warehouse.lot_stock_id.id, "quantity": 10_000}
-            for p in products
-        ]
+        [{"product_id": p.id, "location_id": warehouse.lot_stock_id.id, "quantity": 10_000} for p in products]
     )
     env.cr.commit()
     return products, warehouse
@@ -44,9 +41,17 @@ def validate(env, products, warehouse):
             "location_id": warehouse.lot_stock_id.id,
             "location_dest_id": env.ref("stock.stock_location_customers").id,
             "move_ids": [
-                (0, 0, {"product_id": p.id, "product_uom_qty": 1, "product_uom": p.uom_id.id,
+                (
+                    0,
+                    0,
+                    {
+                        "product_id": p.id,
+                        "product_uom_qty": 1,
+                        "product_uom": p.uom_id.id,
                         "location_id": warehouse.lot_stock_id.id,
-                        "location_dest_id": env.ref("stock.stock_location_customers").id})
+                        "location_dest_id": env.ref("stock.stock_location_customers").id,
+                    },
+                )
                 for p in products
             ],
         }
@@ -87,7 +92,12 @@ def main():
         without, with_addon = (_lab.median([seconds for seconds, _q in side]) * 1e3 / PRODUCTS for side in runs)
         added_queries = _lab.median([b[1] - a[1] for a, b in zip(*runs, strict=True)])
         _lab.figure(
-            "added_ms_per_product", _lab.median(differences), "ms", baseline=without, ratio=with_addon / without, target=0.5
+            "added_ms_per_product",
+            _lab.median(differences),
+            "ms",
+            baseline=without,
+            ratio=with_addon / without,
+            target=0.5,
         )
         _lab.figure("added_queries", added_queries, "queries", baseline=_lab.median([q for _s, q in runs[0]]), target=2)
 

@@ -36,7 +36,9 @@ def set_up(env):
 
 def delivery():
     """(body, headers) of one new, correctly signed webhook."""
-    body = json.dumps({"id": uuid.uuid4().int % 10**12, "admin_graphql_api_id": "gid://shopify/Order/1", "note": "x" * 600})
+    body = json.dumps(
+        {"id": uuid.uuid4().int % 10**12, "admin_graphql_api_id": "gid://shopify/Order/1", "note": "x" * 600}
+    )
     digest = hmac.new(SECRET.encode(), body.encode(), hashlib.sha256).digest()
     return body, {
         "Content-Type": "application/json",

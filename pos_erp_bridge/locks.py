@@ -39,7 +39,8 @@ def lane_lock(registry, channel_id, lane):
             cr.rollback()
             yield False
             return
-        cr.commit()  # pylint: disable=invalid-commit  (a cursor of our own; the lock is the session's)
+        # A cursor of our own, and the lock is the session's: the commit only ends the transaction.
+        cr.commit()  # pylint: disable=invalid-commit
         try:
             yield True
         finally:

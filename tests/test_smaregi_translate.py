@@ -8,8 +8,8 @@ from decimal import Decimal as D
 import pytest
 from connectors.base import DataError
 from connectors.records import CashMove, PointsEntry, SetAside
-from connectors.smaregi import translate
 from connectors.sandboxes.smaregi import Sandbox, outside
+from connectors.smaregi import translate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

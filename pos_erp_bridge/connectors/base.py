@@ -149,7 +149,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """"Something happened to this": fetched before it is believed. ``gone``: the thing was deleted."""
+    """ "Something happened to this": fetched before it is believed. ``gone``: the thing was deleted."""
 
     stream: str
     external_id: str

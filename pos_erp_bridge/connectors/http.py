@@ -17,6 +17,7 @@ _logger = logging.getLogger(__name__)
 TIMEOUT = (5, 30)  # seconds: connect, read
 TRIES = 3  # within one call; longer waits are the lane's business
 LONGEST_WAIT = 20.0  # seconds we wait inside a call before handing the wait to the lane
+DEFAULT_BUDGET = Budget(calls=5)
 DEFAULT_ERRORS = (
     On(401, AuthError, "the credentials were refused"),
     On(403, ConfigError, "permission is missing"),
@@ -52,7 +53,7 @@ class Http:
     :param sensitive: keys whose values never reach the log
     """
 
-    def __init__(self, errors=(), budget=Budget(calls=5), sensitive=frozenset(), session=None, sleep=time.sleep):
+    def __init__(self, errors=(), budget=DEFAULT_BUDGET, sensitive=frozenset(), session=None, sleep=time.sleep):
         self._errors = (*errors, *DEFAULT_ERRORS)
         self._bucket = TokenBucket(budget, sleep=sleep)
         self._sensitive = sensitive
@@ -72,9 +73,15 @@ class Http:
             try:
                 return self._send(method, url, timeout, kwargs)
             except TransientError as error:
-                wait = error.retry_after if error.retry_after is not None else 0.3 * 2**attempt * random.uniform(0.5, 1.5)
+                wait = (
+                    error.retry_after if error.retry_after is not None else 0.3 * 2**attempt * random.uniform(0.5, 1.5)
+                )
                 refused = not isinstance(error, UnknownOutcome)  # e.g. 429: certainly not applied
-                if attempt == TRIES or wait > LONGEST_WAIT or not (repeat or (refused and error.retry_after is not None)):
+                if (
+                    attempt == TRIES
+                    or wait > LONGEST_WAIT
+                    or not (repeat or (refused and error.retry_after is not None))
+                ):
                     raise
                 self._sleep(wait)
 
@@ -100,7 +107,9 @@ class Http:
             kind = TransientError if "refused" in str(error).lower() else UnknownOutcome
             raise kind(f"{_host(url)} cannot be reached.") from error
         finally:
-            _logger.debug("%s %s -> %s in %.0f ms", method, urlsplit(url).path, status, (time.monotonic() - started) * 1e3)
+            _logger.debug(
+                "%s %s -> %s in %.0f ms", method, urlsplit(url).path, status, (time.monotonic() - started) * 1e3
+            )
         if response.ok and not response.is_redirect:
             return response
         raise self._error(method, url, response)

@@ -187,7 +187,12 @@ class Sandbox:
                     if refused is not None:
                         return refused
             answer = getattr(self, endpoint)(request, **values)
-            if not is_control and request.method != "GET" and self.is_write(request) and self.fault("timeout_after_apply"):
+            if (
+                not is_control
+                and request.method != "GET"
+                and self.is_write(request)
+                and self.fault("timeout_after_apply")
+            ):
                 raise Dropped
         return answer if isinstance(answer, Response) else self.json(answer)
 

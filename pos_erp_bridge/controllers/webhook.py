@@ -17,7 +17,12 @@ MAX_BODY = 1024 * 1024  # bytes; vendors' notifications are some kilobytes
 class BridgeWebhook(http.Controller):
     @http.route(
         "/bridge/webhook/<string:token>",
-        type="http", auth="none", methods=["POST"], csrf=False, save_session=False, readonly=False,
+        type="http",
+        auth="none",
+        methods=["POST"],
+        csrf=False,
+        save_session=False,
+        readonly=False,
     )
     def webhook(self, token):
         """Answers 200 once the delivery is committed (also when it was known already); 404 for an unknown or
@@ -45,4 +50,6 @@ class BridgeWebhook(http.Controller):
 
     def _refuse(self, status, reason, channel_id=None):
         _logger.info("webhook refused (%s) for channel %s: %s", status, channel_id, reason)
-        return request.make_response(reason + "\n", headers=[("Content-Type", "text/plain; charset=utf-8")], status=status)
+        return request.make_response(
+            reason + "\n", headers=[("Content-Type", "text/plain; charset=utf-8")], status=status
+        )

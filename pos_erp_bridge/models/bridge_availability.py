@@ -18,10 +18,14 @@ class BridgeAvailability(models.AbstractModel):
         A product without any quant has none; a product that keeps no stock is unknown and left out.
         """
         products = products.filtered("is_storable")
-        groups = self.env["stock.quant"].sudo()._read_group(
-            [("product_id", "in", products.ids), ("location_id", "child_of", location.id)],
-            ["product_id"],
-            ["quantity:sum", "reserved_quantity:sum"],
+        groups = (
+            self.env["stock.quant"]
+            .sudo()
+            ._read_group(
+                [("product_id", "in", products.ids), ("location_id", "child_of", location.id)],
+                ["product_id"],
+                ["quantity:sum", "reserved_quantity:sum"],
+            )
         )
         free = {product.id: quantity - reserved for product, quantity, reserved in groups}
         return {product_id: free.get(product_id, 0.0) for product_id in products.ids}

@@ -25,9 +25,7 @@ class BridgeChannel(models.Model):
     color = fields.Integer()
     company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company, index=True)
     currency_id = fields.Many2one(related="company_id.currency_id")
-    system = fields.Selection(
-        selection="_selection_system", required=True, help="The shop system at the other end."
-    )
+    system = fields.Selection(selection="_selection_system", required=True, help="The shop system at the other end.")
     kind = fields.Selection([("till", "Till"), ("web", "Web store")], compute="_compute_kind", store=True)
     state = fields.Selection(
         [
@@ -53,7 +51,9 @@ class BridgeChannel(models.Model):
     webhook_url = fields.Char(compute="_compute_webhook_url", groups="base.group_system")
 
     start_date = fields.Date(
-        "Book from", default=fields.Date.context_today, required=True,
+        "Book from",
+        default=fields.Date.context_today,
+        required=True,
         help="Sales of earlier business days are set aside, not booked.",
     )
     timezone = fields.Selection(_tz_get, default="Asia/Tokyo", required=True)
@@ -65,11 +65,15 @@ class BridgeChannel(models.Model):
         "bridge.store", domain="[('channel_id', '=', id)]", help="Used where the channel names no store."
     )
     tax_ids = fields.Many2many(
-        "account.tax", check_company=True, domain="[('type_tax_use', '=', 'sale')]",
+        "account.tax",
+        check_company=True,
+        domain="[('type_tax_use', '=', 'sale')]",
         help="Sales taxes to book with, one per rate. Empty: the company's sales taxes whose price includes tax.",
     )
     repaired_count = fields.Integer(
-        "Found by polling", readonly=True, copy=False,
+        "Found by polling",
+        readonly=True,
+        copy=False,
         help="Facts that no webhook had told. Above zero, webhooks are being lost.",
     )
 

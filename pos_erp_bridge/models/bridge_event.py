@@ -34,7 +34,8 @@ class BridgeEvent(models.Model):
     is_hint = fields.Boolean("Notification", default=False, readonly=True)
     origin = fields.Selection(
         [("webhook", "Webhook"), ("poll", "Poll"), ("file", "File"), ("replay", "Replay")],
-        required=True, readonly=True,
+        required=True,
+        readonly=True,
     )
     payload = fields.Text(readonly=True, prefetch=False)
     payload_text = fields.Text("What the channel said", compute="_compute_payload_text")
@@ -50,7 +51,9 @@ class BridgeEvent(models.Model):
             ("blocked", "Blocked"),
             ("failed", "Failed"),
         ],
-        default="pending", required=True, readonly=True,
+        default="pending",
+        required=True,
+        readonly=True,
     )
     result = fields.Selection(
         [
@@ -121,7 +124,11 @@ class BridgeEvent(models.Model):
                            origin, payload, received_at, state, priority, run_at, attempts, create_date, write_date)
                        SELECT %s, %s, %s, %s, %s, true, 'webhook', %s, now.at, 'pending', 1, now.at, 0, now.at, now.at
                          FROM (SELECT now() AT TIME ZONE 'utc' AS at) now""",
-                    channel_id, company_id, HINT_STREAM, delivery.delivery_id, delivery.topic,
+                    channel_id,
+                    company_id,
+                    HINT_STREAM,
+                    delivery.delivery_id,
+                    delivery.topic,
                     json.dumps(payload, ensure_ascii=False),
                 ),
                 log_exceptions=False,
@@ -143,8 +150,17 @@ class BridgeEvent(models.Model):
         rows = [
             SQL(
                 "(%s, %s, %s, %s, %s, false, %s, %s, %s, 'pending', 5, %s, 0, %s, %s, %s)",
-                channel.id, channel.company_id.id, fact.stream, fact.external_id, fact.version, origin,
-                json.dumps(fact.payload, ensure_ascii=False), now, now, now, now,
+                channel.id,
+                channel.company_id.id,
+                fact.stream,
+                fact.external_id,
+                fact.version,
+                origin,
+                json.dumps(fact.payload, ensure_ascii=False),
+                now,
+                now,
+                now,
+                now,
                 (parents or {}).get((fact.stream, fact.external_id)),
             )
             for fact in facts
@@ -152,7 +168,8 @@ class BridgeEvent(models.Model):
         self.env.cr.execute(
             SQL(
                 """INSERT INTO bridge_event (channel_id, company_id, stream, external_id, external_version, is_hint,
-                       origin, payload, received_at, state, priority, run_at, attempts, create_date, write_date, parent_id)
+                       origin, payload, received_at, state, priority, run_at, attempts, create_date, write_date,
+                       parent_id)
                    VALUES %s ON CONFLICT (channel_id, stream, external_id, external_version) DO NOTHING RETURNING id""",
                 SQL(", ").join(rows),
             ),

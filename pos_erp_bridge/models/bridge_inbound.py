@@ -197,8 +197,17 @@ class BridgeChannel(models.Model):
             else:
                 record = outcome.record
                 name, res_id = (record._name, record.id) if record else (None, None)
-                rows.append(SQL("(%s, %s, %s, %s, %s, %s::int)", event.id, outcome.status, outcome.result or None,
-                                outcome.message or None, name, res_id))
+                rows.append(
+                    SQL(
+                        "(%s, %s, %s, %s, %s, %s::int)",
+                        event.id,
+                        outcome.status,
+                        outcome.result or None,
+                        outcome.message or None,
+                        name,
+                        res_id,
+                    )
+                )
                 if outcome.missing:
                     missing[event] = outcome.missing
         if rows:
@@ -213,9 +222,10 @@ class BridgeChannel(models.Model):
                 )
             )
             self.env["bridge.event"].invalidate_model(["state", "result", "message", "res_model", "res_id", "attempts"])
-            self._outdate_earlier([event.id for event, outcome in outcomes.items() if getattr(outcome, "status", "") == "done"])
+            self._outdate_earlier(
+                [event.id for event, outcome in outcomes.items() if getattr(outcome, "status", "") == "done"]
+            )
         self.env["bridge.work.item"]._need(self, missing)
-
 
     def _outdate_earlier(self, event_ids):
         """What an older version was blocked for, or waited for, is history once a newer one is booked."""

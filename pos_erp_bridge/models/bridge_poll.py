@@ -66,7 +66,8 @@ class BridgeChannel(models.Model):
         return [
             stream
             for stream, capability in POLLED.items()
-            if stream in get(self.system).streams and (capability is None or self._can(capability))
+            if stream in get(self.system).streams
+            and (capability is None or self._can(capability))
             and not (stream in marks and not marks[stream].until and (marks[stream].polled_at or BEGINNING) > limit)
         ]
 

@@ -39,13 +39,22 @@ class BridgeStockLevel(models.Model):
     product_id = fields.Many2one("product.product", required=True, ondelete="cascade", readonly=True, index=True)
     desired = fields.Float(digits="Product Unit", readonly=True, help="On hand − reserved, when last looked at.")
     confirmed = fields.Float(
-        digits="Product Unit", readonly=True,
+        digits="Product Unit",
+        readonly=True,
         help="What the channel last agreed to, less what it sold itself and we have booked since.",
     )
     is_known = fields.Boolean(readonly=True, help="Whether the channel's level is known at all.")
     state = fields.Selection(
-        [("synced", "Agreed"), ("due", "To be told"), ("stale", "Waiting for a sale on its way"), ("held", "Held"), ("failed", "Failed")],
-        default="due", required=True, readonly=True,
+        [
+            ("synced", "Agreed"),
+            ("due", "To be told"),
+            ("stale", "Waiting for a sale on its way"),
+            ("held", "Held"),
+            ("failed", "Failed"),
+        ],
+        default="due",
+        required=True,
+        readonly=True,
     )
     message = fields.Char("Reason", readonly=True)
     push_id = fields.Char(readonly=True, help="The attempt under way; a repeat carries the same id.")
@@ -121,9 +130,11 @@ class BridgeStockLevel(models.Model):
         if len(wild) <= GUARD_ITEMS or len(wild) <= GUARD_SHARE * len(due):
             return
         reason = self.env._(
-            "%(count)s of %(total)s stock changes would set the channel to zero or to more than %(factor)s times what it "
-            "shows. Look at Published stock; if it is right, select the lines and press Tell now.",
-            count=len(wild), total=len(due), factor=GUARD_FACTOR,
+            "%(count)s of %(total)s stock changes would set the channel to zero or to more than %(factor)s times what "
+            "it shows. Look at Published stock; if it is right, select the lines and press Tell now.",
+            count=len(wild),
+            total=len(due),
+            factor=GUARD_FACTOR,
         )
         wild.write({"state": "held", "message": reason})
         channel.activity_schedule("mail.mail_activity_data_warning", summary=self.env._("Stock held"), note=reason)
@@ -133,8 +144,13 @@ class BridgeStockLevel(models.Model):
     def _take_due(self, channel, size):
         """Levels to be told now, each with the id of its attempt; to be committed before anything is sent."""
         levels = self.search(
-            [("channel_id", "=", channel.id), ("state", "in", ("due", "stale")), ("run_at", "<=", fields.Datetime.now())],
-            limit=size, order="run_at, id",
+            [
+                ("channel_id", "=", channel.id),
+                ("state", "in", ("due", "stale")),
+                ("run_at", "<=", fields.Datetime.now()),
+            ],
+            limit=size,
+            order="run_at, id",
         )
         stock_ids = self._stock_ids(channel, levels.product_id.ids)
         work = []
@@ -159,7 +175,8 @@ class BridgeStockLevel(models.Model):
     def _stock_ids(self, channel, product_ids):
         """{product id: id the channel keeps its stock under}."""
         bindings = self.env["bridge.binding"].search(
-            [("channel_id", "=", channel.id), ("entity", "=", "product"), ("res_id", "in", list(product_ids))], order="id"
+            [("channel_id", "=", channel.id), ("entity", "=", "product"), ("res_id", "in", list(product_ids))],
+            order="id",
         )
         return {b.res_id: b.stock_external_id or b.external_id for b in bindings}
 
@@ -176,9 +193,14 @@ class BridgeStockLevel(models.Model):
             if result.status == "ok":
                 level.write(
                     {
-                        "confirmed": float(item.quantity), "is_known": True, "pushed_at": now, "push_id": False,
+                        "confirmed": float(item.quantity),
+                        "is_known": True,
+                        "pushed_at": now,
+                        "push_id": False,
                         "state": "synced" if level.desired == float(item.quantity) else "due",
-                        "message": False, "attempts": 0, "stale_since": False,
+                        "message": False,
+                        "attempts": 0,
+                        "stale_since": False,
                     }
                 )
             elif result.status == "stale":
@@ -190,14 +212,25 @@ class BridgeStockLevel(models.Model):
         """The channel holds another number than we thought."""
         self.ensure_one()
         since = self.stale_since or now
-        vals = {"push_id": False, "stale_since": since, "state": "stale", "run_at": now + timedelta(seconds=STALE_PAUSE)}
+        vals = {
+            "push_id": False,
+            "stale_since": since,
+            "state": "stale",
+            "run_at": now + timedelta(seconds=STALE_PAUSE),
+        }
         vals["message"] = self.env._(
             "The channel shows %(actual)s where %(expected)s was expected: a sale may be on its way.",
-            actual=result.quantity, expected=self.confirmed,
+            actual=result.quantity,
+            expected=self.confirmed,
         )
         if not self.is_known or now - since >= STALE_PATIENCE:
             # Nothing came: somebody changed the level over there. Take it as the new ground.
-            vals |= {"confirmed": float(result.quantity or 0), "is_known": result.quantity is not None, "state": "due", "run_at": now}
+            vals |= {
+                "confirmed": float(result.quantity or 0),
+                "is_known": result.quantity is not None,
+                "state": "due",
+                "run_at": now,
+            }
         self.write(vals)
 
 
@@ -227,13 +260,13 @@ class BridgeChannel(models.Model):
                 break
             # Outside of any transaction: an answer may take its time.
             results = connector.push_stock(sent)
-            self._retrying(
-                lambda channel, s=sent, r=results: channel.env["bridge.stock.level"]._record_results(s, r)
-            )
+            self._retrying(lambda channel, s=sent, r=results: channel.env["bridge.stock.level"]._record_results(s, r))
         self._retrying(lambda channel: channel._wake_stale())
 
     def _wake_stale(self):
-        if self.env["bridge.stock.level"].search_count([("channel_id", "=", self.id), ("state", "=", "stale")], limit=1):
+        if self.env["bridge.stock.level"].search_count(
+            [("channel_id", "=", self.id), ("state", "=", "stale")], limit=1
+        ):
             self._postpone("outward", STALE_PAUSE)
 
     # -- comparing -------------------------------------------------------------------------------

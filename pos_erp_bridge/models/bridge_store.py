@@ -18,12 +18,16 @@ class BridgeStore(models.Model):
     external_id = fields.Char("Id at the channel", required=True)
     code = fields.Char()
     location_id = fields.Many2one(
-        "stock.location", check_company=True, domain="[('usage', '=', 'internal')]",
+        "stock.location",
+        check_company=True,
+        domain="[('usage', '=', 'internal')]",
         help="Stock the store sells from. The channel is told what is free here, places within included.",
     )
     warehouse_id = fields.Many2one(related="location_id.warehouse_id")
     pos_config_id = fields.Many2one(
-        "pos.config", "Point of sale", check_company=True,
+        "pos.config",
+        "Point of sale",
+        check_company=True,
         help="Till sales of the store are booked here, in one session per business day.",
     )
 
@@ -40,7 +44,13 @@ class BridgeStore(models.Model):
         """Add the stores a channel reports; those known keep what a person decided."""
         known = {s.external_id: s for s in channel.with_context(active_test=False).store_ids}
         new = [
-            {"channel_id": channel.id, "external_id": s.external_id, "name": s.name, "code": s.code, "active": s.is_active}
+            {
+                "channel_id": channel.id,
+                "external_id": s.external_id,
+                "name": s.name,
+                "code": s.code,
+                "active": s.is_active,
+            }
             for s in stores
             if s.external_id not in known
         ]

@@ -26,8 +26,16 @@ class BridgeTouch(models.Model):
     def _stores_by_location(self):
         """{location id: ((channel id, store id), …)} of running channels, places within a store's location
         included; cached, for it is asked at every stock change."""
-        stores = self.env["bridge.store"].sudo().search(
-            [("location_id", "!=", False), ("channel_id.state", "in", ("live", "rehearse")), ("channel_id.active", "=", True)]
+        stores = (
+            self.env["bridge.store"]
+            .sudo()
+            .search(
+                [
+                    ("location_id", "!=", False),
+                    ("channel_id.state", "in", ("live", "rehearse")),
+                    ("channel_id.active", "=", True),
+                ]
+            )
         )
         result = {}
         for store in stores:
@@ -66,8 +74,8 @@ class BridgeTouch(models.Model):
     def _touch_channel(self, channels):
         """Tell live channels about everything they sell."""
         for channel in channels.filtered(lambda c: c.state == "live"):
-            bindings = self.env["bridge.binding"].sudo().search(
-                [("channel_id", "=", channel.id), ("entity", "=", "product")]
+            bindings = (
+                self.env["bridge.binding"].sudo().search([("channel_id", "=", channel.id), ("entity", "=", "product")])
             )
             self._touch_products(channel, self.env["product.product"].browse(bindings.mapped("res_id")))
 

@@ -29,13 +29,17 @@ class BridgeWorkItem(models.Model):
             ("customer", "Customer"),
             ("tax", "Tax rate"),
         ],
-        required=True, readonly=True,
+        required=True,
+        readonly=True,
     )
     external_id = fields.Char("Id at the channel", required=True, readonly=True)
     hints = fields.Json(readonly=True)
     hint_text = fields.Char("What the channel says", compute="_compute_hint_text")
     state = fields.Selection(
-        [("open", "To decide"), ("done", "Decided"), ("dismissed", "Dismissed")], default="open", required=True, readonly=True
+        [("open", "To decide"), ("done", "Decided"), ("dismissed", "Dismissed")],
+        default="open",
+        required=True,
+        readonly=True,
     )
     event_ids = fields.Many2many("bridge.event", readonly=True)
     event_count = fields.Integer("Waiting", compute="_compute_event_count")

@@ -55,7 +55,9 @@ def make_products(env, quantity=100):
 def warehouse(env):
     """The company's warehouse; outside of tests Odoo makes none for a second company."""
     Warehouse = env["stock.warehouse"]
-    return Warehouse.search([("company_id", "=", env.company.id)], limit=1) or Warehouse.create({"company_id": env.company.id})
+    return Warehouse.search([("company_id", "=", env.company.id)], limit=1) or Warehouse.create(
+        {"company_id": env.company.id}
+    )
 
 
 class Vendor:

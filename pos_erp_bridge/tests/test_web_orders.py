@@ -311,7 +311,7 @@ class TestWebOrders(WebCase):
 
         def refuse(booking, orders):
             if bad in orders.order_line.product_id:
-                raise UserError("This one breaks.")
+                raise UserError(booking.env._("This one breaks."))
             return confirm(booking, orders)
 
         with patch.object(type(self.env["bridge.booking.web"]), "_confirm", refuse):
