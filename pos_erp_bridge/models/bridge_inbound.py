@@ -10,7 +10,7 @@ from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-from ..booking import BOOKERS, Item, Outcome, digest
+from ..booking import BOOKERS, Item, Outcome, Plan, digest
 from ..connectors import base
 from ..locks import CLAIM_EVENTS, CONCURRENCY_ERRORS
 
@@ -134,39 +134,36 @@ class BridgeChannel(models.Model):
 
     def _book_items(self, booker, items):
         """{event: Outcome or exception} of items of one kind."""
-        planned = booker._plan(self, items)
-        outcomes = {item.event: plan for item, plan in planned.items() if isinstance(plan, Outcome)}
-        plans = {item: plan for item, plan in planned.items() if not isinstance(plan, Outcome)}
+        planned = self._safely(lambda some: booker._plan(self, some), items)
+        plans = {item: plan for item, plan in planned.items() if isinstance(plan, Plan)}
+        settled = {item: plan for item, plan in planned.items() if item not in plans}
         if self.state == "rehearse":
-            self.env["bridge.rehearsal"]._note(self, planned)
+            self.env["bridge.rehearsal"]._note(
+                self, {item: plan for item, plan in planned.items() if not isinstance(plan, Exception)}
+            )
             done = Outcome("done", "rehearsed", message=self.env._("Rehearsal: nothing was booked."))
-            return outcomes | {item.event: done for item in plans}
-        booked = self._execute_safely(booker, plans)
-        settled = {item: plan for item, plan in planned.items() if isinstance(plan, Outcome)}
+            return {item.event: outcome for item, outcome in (settled | dict.fromkeys(plans, done)).items()}
+        booked = self._safely(lambda some: booker._execute(self, {item: plans[item] for item in some}), list(plans))
         self._bind_outcomes(settled | booked)
-        return outcomes | {item.event: outcome for item, outcome in booked.items()}
+        return {item.event: outcome for item, outcome in (settled | booked).items()}
 
-    def _execute_safely(self, booker, plans):
-        """Book all together; when that fails, halves, until the bad ones stand alone."""
-        if not plans:
+    def _safely(self, work, items):
+        """{item: result} of ``work(items)``; when that fails, of its halves, until the bad ones stand alone, each
+        with its exception."""
+        if not items:
             return {}
         try:
             with self.env.cr.savepoint():
-                return booker._execute(self, plans)
+                return work(items)
         except CONCURRENCY_ERRORS:
             raise
         except Exception as error:
-            if len(plans) == 1:
+            if len(items) == 1:
                 if not isinstance(error, UserError):
-                    _logger.warning("event %s cannot be booked", next(iter(plans)).event.id, exc_info=True)
-                return {item: error for item in plans}
-        keys = list(plans)
-        half = len(keys) // 2
-        return {
-            key: outcome
-            for part in (keys[:half], keys[half:])
-            for key, outcome in self._execute_safely(booker, {k: plans[k] for k in part}).items()
-        }
+                    _logger.warning("event %s cannot be booked", items[0].event.id, exc_info=True)
+                return {items[0]: error}
+        half = len(items) // 2
+        return self._safely(work, items[:half]) | self._safely(work, items[half:])
 
     def _bind_outcomes(self, booked):
         """Remember what each fact became, and which version and content of it."""
