@@ -124,18 +124,23 @@ class BridgeClosing(models.Model):
         return Outcome("done", "updated" if known else "created", record=self, message=self.message or "")
 
     # -- judging -----------------------------------------------------------------------------------
-    def _judge(self):
-        """Say whether the day can be closed: still open, waiting for facts, differing, or (True) ready."""
+    def _judge(self, is_forced=False):
+        """Say whether the day can be closed: still open, waiting for facts, differing, or (True) ready.
+
+        :param is_forced: a person says that the day is over
+        """
         self.ensure_one()
         state, message = "open", ""
-        if self.has_report or self._is_over():
-            if message := self._unsettled_text():
+        is_said = is_forced or self.has_report
+        is_due = is_said or self._is_over()
+        if is_due:
+            if message := self._unsettled_text(must_be_read=not is_said):
                 state = "waiting"
             elif message := self._report_text():
                 state = "blocked"
         if (self.state, self.message or "") != (state, message):
             self.write({"state": state, "message": message})
-        return state == "open" and (self.has_report or self._is_over())
+        return is_due and state == "open"
 
     def _is_over(self):
         """Whether the day is past and the hours of grace are, too; a correction counts from the day it was opened."""
@@ -147,12 +152,12 @@ class BridgeClosing(models.Model):
         )
         return fields.Datetime.now() >= end
 
-    def _unsettled_text(self):
+    def _unsettled_text(self, must_be_read):
         """Which facts of the day are not settled yet, for people; "" when none is."""
         channel = self.channel_id
         day_end = channel._local_midnight(self.business_date + timedelta(days=1), channel.timezone)
         mark = channel.watermark_ids.filtered(lambda m: m.stream == "sale")
-        if not self.has_report and mark and (not mark.position or mark.position < day_end):
+        if must_be_read and mark and (not mark.position or mark.position < day_end):
             return self.env._("The channel was not read to the end of the day yet.")
         events = self.env["bridge.event"].search(
             [
@@ -239,7 +244,7 @@ class BridgeClosing(models.Model):
     def _close(self, is_forced=False):
         """Close the day when it is ready. What hinders is written down, and undone is what was begun."""
         self.ensure_one()
-        if not self._judge() and not (is_forced and self.state == "open" and not self._unsettled_text()):
+        if not self._judge(is_forced):
             return False
         try:
             with self.env.cr.savepoint():

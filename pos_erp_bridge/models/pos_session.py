@@ -119,7 +119,10 @@ class PosSession(models.Model):
         self.write({"state": "closing_control", "stop_at": now})
         self.invalidate_recordset(["cash_register_balance_end", "cash_register_difference"])
         self.cash_register_balance_end_real = self.cash_register_balance_end
-        session = self.with_context(bridge_accounting_date=self._bridge_accounting_date())
+        # "Today" is the store's: an entry dated tomorrow would wait to be posted.
+        session = self.with_context(
+            bridge_accounting_date=self._bridge_accounting_date(), tz=self.bridge_store_id.channel_id.timezone
+        )
         result = session._validate_session()
         if isinstance(result, dict):
             raise UserError(self.env._("Odoo wants to close %s by hand: its entry does not balance.", self.name))
