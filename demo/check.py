@@ -16,6 +16,7 @@ def figure(name, value, unit, **more):
 def run(stage, began):
     """Prints one line of JSON per figure; raises DemoError where a way is broken."""
     trips = RoundTrips(stage)
+    stage.wait_quiet(trips.odoo)
     figure("demo_started_s", round(time.monotonic() - began, 1), "s")
     _till_in_browser(stage, trips)
     _store_by_webhook(trips)

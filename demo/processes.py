@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-GRACE = 12.0  # seconds a child has to end by itself
+GRACE = 4.0  # seconds a child has to end by itself; what it works on is thrown away
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -67,9 +67,14 @@ class Stage:
                 )
 
     def _point_channels(self):
-        """Ports may have changed since the shop was built."""
+        """What may have changed since the shop was built: ports, and the time."""
         with contextlib.closing(psycopg2.connect(dbname=self.db)) as connection, connection, connection.cursor() as cr:
             cr.execute("UPDATE ir_config_parameter SET value = %s WHERE key = 'web.base.url'", [self.url])
+            # Odoo's own housekeeping of the time since then would keep both cron workers busy for the first seconds.
+            cr.execute(
+                """UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'utc' + interval '1 hour'
+                    WHERE bridge_lane IS NULL AND nextcall < now() AT TIME ZONE 'utc' + interval '1 hour'"""
+            )
             cr.execute("SELECT id, system, token FROM bridge_channel")
             self.tokens = {}
             for channel_id, system, token in cr.fetchall():

@@ -97,11 +97,12 @@ def find_or_build(processes, say):
         with contextlib.suppress(DemoError):
             drop(part)
         raise
+    shutil.rmtree(_filestore(db), ignore_errors=True)
+    if _filestore(part).is_dir():
+        _filestore(part).rename(_filestore(db))
     with contextlib.closing(psycopg2.connect(dbname="postgres")) as connection:
         connection.autocommit = True
         connection.cursor().execute(f'ALTER DATABASE "{part}" RENAME TO "{db}"')
-    if _filestore(part).is_dir():
-        _filestore(part).rename(_filestore(db))
     return ready
 
 
