@@ -1,4 +1,6 @@
-"""Till sales booked by the inbound lane beside stock Odoo's own ``sync_from_ui``, one by one, in the same run.
+"""What is booked per second: till sales, and (see weborders.py) web orders.
+
+Till sales booked by the inbound lane beside stock Odoo's own ``sync_from_ui``, one by one, in the same run.
 
 Figure: till_sales_per_second, from kept events (the vendor's payloads, read from its sandbox) to committed pos.orders
 with payments, real-time stock and costs; 3 lines each, 2,000 products, Zipf-like. Everything a lane does is in it:
@@ -160,3 +162,7 @@ def main():
 
 if __name__ == "__main__":
     main()
+    if "--profile" not in sys.argv:
+        import weborders
+
+        weborders.main()
