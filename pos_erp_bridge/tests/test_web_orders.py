@@ -311,13 +311,13 @@ class TestWebOrders(WebCase):
 
         def refuse(booking, orders):
             if bad in orders.order_line.product_id:
-                raise UserError(booking.env._("This one breaks."))
+                raise UserError(bad.name)
             return confirm(booking, orders)
 
         with patch.object(type(self.env["bridge.booking.web"]), "_confirm", refuse):
             events = self.book(*(order(n, line("a", bad if n == 3 else self.mug)) for n in range(1, 6)))
         self.assertEqual(events.mapped("state"), ["done", "done", "failed", "done", "done"])
-        self.assertEqual(events[2].message, "This one breaks.")
+        self.assertEqual(events[2].message, bad.name)
         sales = self.env["sale.order"].search([("bridge_channel_id", "=", self.channel.id)])
         self.assertEqual(sorted(sales.mapped("client_order_ref")), ["#1", "#2", "#4", "#5"])
         self.assertEqual(self.free(self.mug), (100.0, 4.0))
