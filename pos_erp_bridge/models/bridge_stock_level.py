@@ -2,7 +2,7 @@
 """The outward lane: every channel is told what it may still sell, until it agrees."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from odoo import api, fields, models
@@ -153,8 +153,11 @@ class BridgeStockLevel(models.Model):
             order="run_at, id",
         )
         stock_ids = self._stock_ids(channel, levels.product_id.ids)
+        unmapped = levels.filtered(lambda level: level.product_id.id not in stock_ids)
+        reason = self.env._("The product is not mapped to this channel any more.")
+        unmapped.write({"state": "failed", "message": reason})
         work = []
-        for level in levels:
+        for level in levels - unmapped:
             is_repeat = bool(level.push_id)
             if not is_repeat:
                 level.push_id = uuid.uuid4().hex
@@ -162,14 +165,14 @@ class BridgeStockLevel(models.Model):
             work.append(
                 StockLevel(
                     store_id=level.store_id.external_id,
-                    stock_id=stock_ids.get(level.product_id.id, ""),
+                    stock_id=stock_ids[level.product_id.id],
                     quantity=Decimal(str(level.desired)),
                     expected=Decimal(str(level.confirmed)) if level.is_known else None,
                     push_id=level.push_id,
                     is_repeat=is_repeat,
                 )
             )
-        return [item for item in work if item.stock_id]
+        return work
 
     @api.model
     def _stock_ids(self, channel, product_ids):
@@ -281,7 +284,7 @@ class BridgeChannel(models.Model):
         self.reconciled_at = fields.Datetime.now()
         actual, cursor = {}, None
         while True:
-            now = fields.Datetime.now().astimezone()
+            now = datetime.now(UTC)
             page = connector.pull("stock", now - timedelta(days=31), now, cursor)
             for fact in page.facts:
                 level = connector.translate("stock", fact.payload)
