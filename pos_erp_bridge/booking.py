@@ -58,7 +58,8 @@ class Outcome:
     status: "done"; "waiting" (for the ``missing`` mappings, or ``retry_in`` seconds); "blocked" (a person must
     look: ``message`` says what, why and what to do); "skipped" (knowingly not booked, ``message`` says why).
     result: created | updated | unchanged | outdated | corrected | ignored.
-    ``record`` is what the fact became; ``entity`` binds it (None: no binding).
+    ``record`` is what the fact became; ``entity`` binds it (None: no binding). ``is_partial``: this much may be
+    committed now, for others wait for it; the fact comes back at once, with its binding, for the rest.
     """
 
     status: str
@@ -69,6 +70,7 @@ class Outcome:
     retry_in: float | None = None
     entity: str | None = None
     extra: dict = field(default_factory=dict)  # further values of the binding
+    is_partial: bool = False
 
 
 @dataclass

@@ -193,24 +193,32 @@ class BridgeBookingWeb(models.AbstractModel):
         new = {item: plan for item, plan in everything.items() if not plan.order}
         old = {item: plan for item, plan in everything.items() if plan.order}
         self._create_orders(channel, new)
+        # Other channels wait to hear what is reserved, so that is committed before the money is booked.
+        later = {item: plan for item, plan in new.items() if self._has_more(item.record)}
+        now = {item: plan for item, plan in everything.items() if item not in later}
         edit, refunds = self.env["bridge.web.edit"], self.env["bridge.booking.refund"]
         for item, plan in old.items():
             if item.record.state != "cancelled":
                 edit._apply(channel, item, plan)
-        self.env["bridge.web.money"]._settle(channel, everything)
-        for item, plan in everything.items():
+        self.env["bridge.web.money"]._settle(channel, now)
+        for item, plan in now.items():
             is_cancelled = item.record.state == "cancelled" and edit._cancel_goods(plan)
             if item.record.refunds:
                 refunds._book(channel, item.record, plan)
             if is_cancelled:
                 edit._cancel_money(channel, item.record, plan)
-        return {item: self._outcome(item, plan, item in new) for item, plan in everything.items()}
+        return {item: self._outcome(item, plan, item in later) for item, plan in everything.items()}
 
-    def _outcome(self, item, plan, is_new):
+    @staticmethod
+    def _has_more(record):
+        return bool(record.payments or record.refunds or record.state == "cancelled")
+
+    def _outcome(self, item, plan, is_partial):
         if plan.notes:
             return Outcome("done", "corrected", plan.order, "\n".join(plan.notes), entity="order")
+        is_new = not item.binding or not item.binding.digest
         result = "created" if is_new else "updated" if plan.changed else "unchanged"
-        return Outcome("done", result, plan.order, entity="order")
+        return Outcome("done", result, plan.order, entity="order", is_partial=is_partial)
 
     # -- create ----------------------------------------------------------------------------------
     def _create_orders(self, channel, plans):

@@ -19,6 +19,8 @@ _logger = logging.getLogger(__name__)
 HINT_BATCH = 100
 BOOK_BATCH = 400
 SLICE = 50.0  # seconds a lane works before it lets others have the worker
+# Cron looks at its clock once a minute, so shorter waits for a retry are served here; what comes meanwhile is booked.
+SHORT_WAIT, LOOK_AGAIN = 12.0, 0.2  # seconds
 
 
 class BridgeChannel(models.Model):
@@ -33,9 +35,9 @@ class BridgeChannel(models.Model):
                 pause = channel._seconds_to_next()
                 if pause is None:
                     return
-                if pause > deadline - time.monotonic():
+                if pause > SHORT_WAIT:
                     return channel._postpone("inbound", pause)
-            time.sleep(pause)  # cron looks once a minute; shorter waits are served here
+            time.sleep(min(pause, LOOK_AGAIN))
         with self._transaction() as channel:
             channel._wake("inbound")
 
@@ -171,7 +173,9 @@ class BridgeChannel(models.Model):
         for item, outcome in booked.items():
             if not isinstance(outcome, Outcome) or outcome.status != "done":
                 continue
-            vals = {"version": item.event.external_version, "digest": item.digest, **outcome.extra}
+            # Without a digest the same fact is not taken for settled when it comes back for the rest.
+            digest_done = False if outcome.is_partial else item.digest
+            vals = {"version": item.event.external_version, "digest": digest_done, **outcome.extra}
             if item.binding:
                 record = outcome.record
                 if record is not None and record:
@@ -198,7 +202,7 @@ class BridgeChannel(models.Model):
                     SQL(
                         "(%s, %s, %s, %s, %s, %s::int)",
                         event.id,
-                        outcome.status,
+                        "pending" if outcome.is_partial else outcome.status,
                         outcome.result or None,
                         outcome.message or None,
                         name,

@@ -186,6 +186,10 @@ class WebCase(TransactionCase):
             )
         channel._book_events(events)
         self.env.flush_all()
+        # As the lane does: what came back for its money is taken up at once.
+        if rest := events.filtered(lambda e: e.state == "pending" and e.result):
+            channel._book_events(rest)
+            self.env.flush_all()
         return events
 
     def booked(self, *records, channel=None):
