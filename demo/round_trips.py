@@ -38,9 +38,14 @@ class RoundTrips:
                 result.setdefault(next(iter(places)), []).append(item.code)
         return result
 
-    def pick(self, place, number=0):
-        """A product with enough pieces at ``place`` and nowhere else; another for another ``number``."""
-        codes = self._only[place]
+    def name(self, code):
+        """What the till calls a product."""
+        return self.products[code]["display_name"].split("] ")[-1]
+
+    def pick(self, place, number=0, shown=None):
+        """A product with enough pieces at ``place`` and nowhere else; another for another ``number``. ``shown``:
+        the names to choose from."""
+        codes = [code for code in self._only[place] if shown is None or self.name(code) in shown]
         levels = self.web.levels()[layout.WEB.external_id]
         for at in range(len(codes)):
             code = codes[(number + at) % len(codes)]
@@ -53,9 +58,9 @@ class RoundTrips:
 
     # -- the ways --------------------------------------------------------------------------------
     def sell_in_browser(self, screen, number=0):
-        code = self.pick(layout.HONTEN.key, number)
+        code = self.pick(layout.HONTEN.key, number, screen.shown())
         level, mark = self.web_level(code), self.web.mark()
-        validated = screen.sell(self.products[code]["display_name"].split("] ")[-1])
+        validated = screen.sell(self.name(code))
         reached = self.web.wait_for(mark, layout.WEB.external_id, code, level - 1, PATIENCE)
         return 1000 * (reached - validated)
 
@@ -116,6 +121,11 @@ class TillScreen:
         except BaseException:
             self.browser.close()
             raise
+
+    def shown(self):
+        """Names on the shelves: the till shows the first hundred products, the others are searched for."""
+        script = "[...document.querySelectorAll('article.product')].map(card => card.innerText.trim())"
+        return set(self.browser.run(script))
 
     def sell(self, name):
         """Sell one piece for cash; returns the moment Validate was pressed (time.time)."""
