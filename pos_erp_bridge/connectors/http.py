@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from functools import cached_property
 from urllib.parse import urlsplit
 
 import requests
@@ -57,8 +58,13 @@ class Http:
         self._errors = (*errors, *DEFAULT_ERRORS)
         self._bucket = TokenBucket(budget, sleep=sleep)
         self._sensitive = sensitive
-        self._session = session or requests.Session()
+        self._given_session = session
         self._sleep = sleep
+
+    @cached_property
+    def _session(self):
+        """Made when first needed: whoever only checks a signature or translates never pays for it."""
+        return self._given_session or requests.Session()
 
     def request(self, method, url, *, is_safe_to_repeat=None, timeout=TIMEOUT, **kwargs):
         """Send a request and return the :class:`requests.Response` of a 2xx answer.

@@ -10,9 +10,14 @@ import random
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 
-from odoo import SUPERUSER_ID, api, fields, models
+import psycopg2
+
+from odoo import SUPERUSER_ID, api, fields, models, sql_db
 from odoo.tools import SQL, ormcache
+
+from odoo.addons.base.models.ir_cron import ODOO_NOTIFY_FUNCTION
 
 from ..connectors import base
 from ..locks import CONCURRENCY_ERRORS, lane_lock
@@ -20,13 +25,44 @@ from ..locks import CONCURRENCY_ERRORS, lane_lock
 _logger = logging.getLogger(__name__)
 
 # lane: (minutes between runs nobody asked for, priority)
-LANES = {"inbound": (5, 2), "outward": (5, 3), "poll": (1, 6)}
-# Telling the cron workers opens a connection each time, so what one process commits shortly after another
-# is told together. Seconds: from a lone wake-up to its telling; from one telling to the next.
-NOTIFY_DELAY, NOTIFY_PAUSE = 0.01, 0.1
+LANES = {"inbound": (1, 2), "outward": (1, 3), "poll": (1, 6)}
+# Waking costs an insert and a connection, so what one process commits shortly after another is told together, after
+# the commit and outside of it. Seconds: from a lone wake-up to its telling; from one telling to the next. A process
+# killed in between loses nothing: the lane runs every minute anyway.
+NOTIFY_DELAY, NOTIFY_PAUSE = 0.01, 0.25
 TRIES = 5  # of a transaction another one got in the way of
-_notify_pending, _notified_at = {}, {}
+_pending_wakes, _notified_at = {}, {}  # by database
 _notify_lock = threading.Lock()
+
+
+def _wake_soon(dbname, cron_ids):
+    """Have these cron jobs run, together with all others this process asks for until then."""
+    with _notify_lock:
+        if dbname in _pending_wakes:
+            _pending_wakes[dbname] |= cron_ids
+            return
+        _pending_wakes[dbname] = set(cron_ids)
+        pause = _notified_at.get(dbname, 0) + NOTIFY_PAUSE - time.monotonic()
+    threading.Timer(max(NOTIFY_DELAY, pause), _wake_now, [dbname]).start()
+
+
+def _wake_now(dbname):
+    with _notify_lock:
+        cron_ids = _pending_wakes.pop(dbname)
+        _notified_at[dbname] = time.monotonic()
+    try:
+        with sql_db.db_connect(dbname).cursor() as cr:
+            # Whole seconds: the cron clears no later ones when it starts, and the lane would run for nothing again.
+            cr.execute(
+                """INSERT INTO ir_cron_trigger (cron_id, call_at)
+                   SELECT id, date_trunc('second', now() AT TIME ZONE 'utc') FROM ir_cron WHERE id = ANY(%s)""",
+                [list(cron_ids)],
+            )
+        # As ``ir.cron._notifydb``, without an environment: this thread must not wait for a registry being loaded.
+        with sql_db.db_connect("postgres").cursor() as cr:
+            cr.execute(SQL("SELECT %s('cron_trigger', %s)", SQL.identifier(ODOO_NOTIFY_FUNCTION), dbname))
+    except psycopg2.Error:  # e.g. the database was dropped meanwhile
+        _logger.info("the lanes of %s were not woken; they run within a minute", dbname, exc_info=True)
 
 
 class BridgeChannel(models.Model):
@@ -63,7 +99,7 @@ class BridgeChannel(models.Model):
     # -- waking ----------------------------------------------------------------------------------
     @api.model
     def _wake_many(self, channel_ids, lane):
-        """Run ``lane`` of these channels as soon as the transaction is committed: one insert, one notification."""
+        """Run ``lane`` of these channels soon after the transaction is committed."""
         if "queue.job" in self.env:
             for channel in self.sudo().browse(channel_ids):
                 channel.with_delay(
@@ -73,12 +109,8 @@ class BridgeChannel(models.Model):
                 )._run_lane(lane)
             return
         crons = self._lane_crons()
-        # Whole seconds: the cron clears no later ones when it starts, and the lane would run for nothing again.
-        at = SQL("date_trunc('second', now() AT TIME ZONE 'utc')")
-        rows = [SQL("(%s, %s)", crons[i, lane], at) for i in channel_ids if (i, lane) in crons]
-        if rows:
-            self.env.cr.execute(SQL("INSERT INTO ir_cron_trigger (cron_id, call_at) VALUES %s", SQL(", ").join(rows)))
-            self.env.cr.postcommit.add(self._notify_soon)
+        if cron_ids := {crons[i, lane] for i in channel_ids if (i, lane) in crons}:
+            self.env.cr.postcommit.add(partial(_wake_soon, self.env.cr.dbname, cron_ids))
 
     def _wake(self, lane):
         self._wake_many(self.ids, lane)
@@ -89,25 +121,6 @@ class BridgeChannel(models.Model):
         """{(channel id, lane): cron id}, cached: asked at every stock change."""
         crons = self.env["ir.cron"].sudo().search_fetch([("bridge_channel_id", "!=", False)], ["bridge_lane"])
         return {(cron.bridge_channel_id.id, cron.bridge_lane): cron.id for cron in crons}
-
-    def _notify_soon(self):
-        """Tell the cron workers, once for everything this process commits until then."""
-        cron, dbname = self.env["ir.cron"], self.env.cr.dbname
-        with _notify_lock:
-            if dbname in _notify_pending:
-                return
-            pause = _notified_at.get(dbname, 0) + NOTIFY_PAUSE - time.monotonic()
-            timer = threading.Timer(max(NOTIFY_DELAY, pause), self._notify_now, [cron, dbname])
-            timer.daemon = True
-            _notify_pending[dbname] = timer
-        timer.start()
-
-    @staticmethod
-    def _notify_now(cron, dbname):
-        with _notify_lock:
-            _notify_pending.pop(dbname, None)
-            _notified_at[dbname] = time.monotonic()
-        cron._notifydb()
 
     # -- running ---------------------------------------------------------------------------------
     def _run_lane(self, lane):
