@@ -67,6 +67,8 @@ class BridgeChannel(models.Model):
         wanted, parents = {}, {}
         for event in events:
             for stream, external_id in json.loads(event.payload)["hints"]:
+                if stream == "stock":
+                    continue  # mostly the echo of our own pushes; the nightly comparison reads the levels
                 wanted.setdefault(stream, {})[external_id] = None
                 parents.setdefault((stream, external_id), event.id)
         try:
