@@ -147,6 +147,15 @@ class BridgeBookingTill(models.AbstractModel):
             )
         texts += [self._difference_text(difference) for difference in differences(record)]
         for line in record.lines:
+            if line.product and line.quantity * line.amount < 0:
+                texts.append(
+                    self.env._(
+                        "Line %(line)s has %(quantity)s pieces for %(amount)s: one of the two has the wrong sign.",
+                        line=line.name or line.external_id,
+                        quantity=plain(line.quantity),
+                        amount=plain(line.amount),
+                    )
+                )
             if not line.quantity and line.amount:
                 texts.append(
                     self.env._("Line %(line)s has an amount but no quantity.", line=line.name or line.external_id)

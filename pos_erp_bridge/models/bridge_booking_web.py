@@ -97,6 +97,15 @@ class BridgeBookingWeb(models.AbstractModel):
                     own=channel.company_id.currency_id.name,
                 )
             )
+        for line in order.lines:
+            if line.quantity < 0:
+                found.append(
+                    self.env._(
+                        "Line %(line)s orders %(quantity)s pieces. An order cannot take goods back; a refund does.",
+                        line=line.name or line.external_id,
+                        quantity=plain(line.quantity),
+                    )
+                )
         gap = difference(order)
         if gap:
             found.append(

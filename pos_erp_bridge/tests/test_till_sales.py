@@ -166,6 +166,11 @@ class TestTillSales(BridgeCommon):
         """A receipt in dollars is not booked in yen."""
         self.assertBlocked(self.book(self.sale(self.line(self.tea, 138), currency="USD")), "USD", "JPY")
 
+    def test_negative_quantity_for_a_positive_amount_is_blocked(self):
+        """Goods come back and money comes in: one of the two signs is wrong, so nothing is booked."""
+        wrong = replace(self.line(self.tea, 138), quantity=Decimal(-1))
+        self.assertBlocked(self.book(self.sale(wrong)), "-1", "138", "wrong sign")
+
     def test_fractions_of_a_yen_are_blocked(self):
         """There is no tenth of a yen."""
         event = self.book(self.sale(self.line(self.tea, "138.5"), tenders=[self.tender("138.5")]))

@@ -121,6 +121,12 @@ class TestWebOrders(WebCase):
             (sale.state, sale.picking_ids.state, sale.order_line.move_ids.quantity), ("sale", "confirmed", 0.0)
         )
 
+    def test_negative_quantity_is_blocked(self):
+        """An order never takes goods back; that is a refund's."""
+        event = self.book(order(1, line("a", self.mug, 2, 550), line("b", self.tea, -1, 138, 8)))
+        self.assertEqual((event.state, event.res_id), ("blocked", 0))
+        self.assertIn("-1", event.message)
+
     def test_total_off_by_one_yen_is_blocked(self):
         """A total that differs by one yen blocks the document and explains itself."""
         event = self.book(order(1, line("a", self.mug, 1, 550), line("b", self.tea, 2, 138, 8), total=827))
