@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from connectors.records import TaxAmount
+from fiscal.order_amounts import difference, likely_cause, plain, share, spread_taxes, tax_gaps
 from hypothesis import given
 from hypothesis import strategies as st
-from order_amounts import difference, likely_cause, plain, share, spread_taxes, tax_gaps
 
 amounts = st.integers(-10_000, 1_000_000).map(D)
 

@@ -4,7 +4,7 @@
 from odoo import models
 
 from ..booking import Outcome, Plan
-from ..order_amounts import plain
+from ..fiscal.order_amounts import plain
 
 
 class BridgeBookingProduct(models.AbstractModel):

@@ -8,7 +8,7 @@ from typing import Any
 from odoo import fields, models
 
 from ..connectors.records import RefundLine
-from ..order_amounts import plain, share, spread_taxes
+from ..fiscal.order_amounts import plain, share, spread_taxes
 from .sale_order import exact_tax_data
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from odoo import models
 
 from ..booking import Missing, Outcome, Plan
-from ..till_amounts import differences, fingerprint, plain
+from ..fiscal.till_amounts import differences, fingerprint, plain
 
 # Tries after which a return is booked without its receipt, when nothing was ever heard of that (an hour or so).
 PATIENCE = 5

@@ -11,7 +11,7 @@ from odoo import models
 from odoo.fields import Command
 
 from ..booking import Outcome
-from ..till_amounts import negated, source_figures
+from ..fiscal.till_amounts import negated, source_figures
 
 NAMESPACE = uuid5(NAMESPACE_URL, "pos_erp_bridge")
 

@@ -10,7 +10,7 @@ from odoo import models
 from odoo.exceptions import UserError
 
 from ..booking import Missing, Outcome, Plan
-from ..order_amounts import difference, likely_cause, plain, spread_taxes, tax_gaps
+from ..fiscal.order_amounts import difference, likely_cause, plain, spread_taxes, tax_gaps
 from .sale_order import amounts_as_sold
 from .stock_batch import BATCH, Batch
 

@@ -10,8 +10,8 @@ from odoo.exceptions import UserError
 
 from ..booking import Outcome
 from ..connectors import base
+from ..fiscal.till_amounts import ZERO, add_up, plain
 from ..locks import CLOSE_SESSION
-from ..till_amounts import ZERO, add_up, plain
 from .bridge_inbound import CONCURRENCY_ERRORS
 from .bridge_poll import MASTER_DATA
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from odoo import fields, models
 
-from ..order_amounts import plain, spread_taxes
+from ..fiscal.order_amounts import plain, spread_taxes
 
 ZERO = Decimal(0)
 

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 from odoo import api, fields, models
 
-from ..order_amounts import share
+from ..fiscal.order_amounts import share
 
 ZERO = Decimal(0)
 
