@@ -12,6 +12,7 @@ from . import (
     bridge_kit,
     bridge_allocation_rule,
     bridge_hold,
+    bridge_claim,
     bridge_availability,
     bridge_touch,
     bridge_stock_level,
