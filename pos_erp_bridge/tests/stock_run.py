@@ -32,17 +32,17 @@ class Run:
         self.reference.rules = [{"active": False} for _rule in world.rules]
         self.carts, self.orders, self.waiting = {}, [], {}  # {ref: …}, [sale.order], {ref: (store, product, quantity)}
         self.edited = set()  # levels somebody changed at the channel, and nobody compared since
-        self.number = 0
+        self.number = self.steps = 0
+        self.has_changed_rules = False
 
     @property
     def now(self):
         return datetime.now()
 
     def commit(self):
-        self.env.flush_all()
-        self.env.cr.precommit.run()
+        self.env.cr.flush()
         self.env.cr.postcommit.clear()
-        self.env.invalidate_all()
+        self.env["bridge.hold"].invalidate_model(flush=False)
 
     def level(self, channel, store, product):
         return store, f"p{self.items[product].id}"
@@ -99,7 +99,6 @@ class Run:
         self.hand_over()
         self.commit()
         claims = self.channels["web"]._promise()
-        self.env.invalidate_all()
         for ref, (store, product, quantity) in self.waiting.items():
             until = self.now + timedelta(hours=6)
             granted = self.reference.claim(
@@ -114,7 +113,6 @@ class Run:
             return
         web = self.channels["web"]
         web._retrying(lambda channel: channel._step_book(channel, claims))
-        self.env.invalidate_all()
         orders = self.env["sale.order"].search([("client_order_ref", "in", list(self.waiting))], order="id")
         assert len(orders) == len(self.waiting)
         granted = {}
@@ -245,6 +243,7 @@ class Run:
         vals |= {"share_percent": amount * 10, "share_quantity": amount}
         self.world.rules[number].write(vals)
         self.commit()
+        self.has_changed_rules = True
         rule = {
             "active": True, "is_exclusive": False, "safety": values.get("safety_quantity", 0),
             "minimum": 0, "is_stopped": False, **values,
@@ -295,7 +294,6 @@ class Run:
         self.commit()
         SHOPS[channel].fault = fault
         self.channels[channel]._run_lane("outward")
-        self.env.invalidate_all()
 
     def edit(self, channel, store, product, quantity):
         """Somebody changes a level at the channel."""
@@ -308,12 +306,12 @@ class Run:
         self.commit()
         with self.channels[channel]._transaction() as lane:
             lane._reconcile_stock()
-        self.env.invalidate_all()
         self.edited = {(other, key) for other, key in self.edited if other != channel}
 
     # -- agreement ---------------------------------------------------------------------------------
     def settle(self, is_compared=False):
         """Book what was sold and tell the channels until nothing is due: then they show what they must."""
+        self.steps = 0
         self.book_till()
         self.import_orders()
         for channel in self.channels:
