@@ -24,6 +24,8 @@
         "views/bridge_rehearsal_views.xml",
         "views/res_config_settings_views.xml",
         "views/bridge_menus.xml",
+        "security/bridge_security_goods.xml",
+        "views/bridge_mismatch_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

@@ -32,7 +32,7 @@ class Product:
     price: Decimal | None = None
     tax_included: bool = True
     tax_rate: Decimal | None = None  # percent; None: the channel does not say
-    reduced: bool = False
+    reduced: bool | None = None  # reduced rate; None: the channel does not say
     is_storable: bool = True
     active: bool = True
     # The id stock is kept under, where it is not the product's own (e.g. an "inventory item").

@@ -41,4 +41,6 @@ from . import (
     bridge_booking_refund,
     bridge_booking_master,
     bridge_parcel,
+    bridge_mismatch_values,
+    bridge_mismatch,
 )

@@ -31,6 +31,11 @@ class BridgeAvailability(models.AbstractModel):
         return {product_id: free.get(product_id, 0.0) for product_id in products.ids}
 
     @api.model
+    def _brakes(self, stores, products):
+        """{(store id, product id): sentence} of what is not sold there; features extend it."""
+        return {}
+
+    @api.model
     def _publishable(self, quantity):
         """Whole units a channel may be told; never below zero."""
         return max(0, math.floor(quantity + 1e-6))

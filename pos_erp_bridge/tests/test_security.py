@@ -57,7 +57,13 @@ class TestSecurity(TransactionCase):
         delivery = env["stock.warehouse"].search([("company_id", "=", company.id)], limit=1).out_type_id
         picking = env["stock.picking"].create({"picking_type_id": delivery.id})
         env["bridge.parcel"].create({"channel_id": channel.id, "picking_id": picking.id})
+        cls.make_goods(env, channel, product)
         return channel
+
+    @classmethod
+    def make_goods(cls, env, channel, product):
+        """What is decided about single products."""
+        env["bridge.mismatch"].create({"channel_id": channel.id, "product_id": product.id, "field": "price"})
 
     def models(self):
         """Our models that have a table."""
