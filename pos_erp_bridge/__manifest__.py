@@ -26,6 +26,7 @@
         "views/bridge_menus.xml",
         "security/bridge_security_goods.xml",
         "views/bridge_mismatch_views.xml",
+        "views/bridge_season_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

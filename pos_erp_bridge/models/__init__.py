@@ -43,4 +43,5 @@ from . import (
     bridge_parcel,
     bridge_mismatch_values,
     bridge_mismatch,
+    bridge_season,
 )

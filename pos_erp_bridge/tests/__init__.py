@@ -2,6 +2,7 @@
 from . import (
     test_conformance,
     test_mismatch,
+    test_season,
     test_race,
     test_rehearsal,
     test_security,

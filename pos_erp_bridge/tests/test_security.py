@@ -64,6 +64,7 @@ class TestSecurity(TransactionCase):
     def make_goods(cls, env, channel, product):
         """What is decided about single products."""
         env["bridge.mismatch"].create({"channel_id": channel.id, "product_id": product.id, "field": "price"})
+        env["bridge.season"].create({"name": "Summer", "end_date": "2999-08-31", "product_ids": product.ids})
 
     def models(self):
         """Our models that have a table."""
