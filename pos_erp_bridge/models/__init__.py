@@ -43,5 +43,6 @@ from . import (
     bridge_parcel,
     bridge_mismatch_values,
     bridge_mismatch,
+    bridge_goods,
     bridge_season,
 )

@@ -1,14 +1,11 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """End of season: marked down step by step, and no longer sold after the last day."""
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
-
-from odoo.addons.base.models.res_partner import _tz_get
 
 PHASES = [
     ("draft", "Draft"),
@@ -29,21 +26,13 @@ class BridgeSeason(models.Model):
 
     _name = "bridge.season"
     _description = "Season"
+    _inherit = "bridge.goods"
     _order = "end_date desc, id desc"
-    _check_company_auto = True
 
-    name = fields.Char(required=True)
-    active = fields.Boolean(default=True)
-    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company, index=True)
     start_date = fields.Date("First day", required=True, default=fields.Date.context_today)
     end_date = fields.Date("Last day", required=True, help="After this day the goods are no longer sold.")
-    timezone = fields.Selection(_tz_get, default="Asia/Tokyo", required=True)
-    product_ids = fields.Many2many("product.product", string="Variants", check_company=True)
-    template_ids = fields.Many2many("product.template", string="Products", check_company=True)
     category_ids = fields.Many2many("product.category", string="Categories", help="Categories within are included.")
-    channel_ids = fields.Many2many(
-        "bridge.channel", string="Channels", check_company=True, help="Where the sale ends. Empty: on every channel."
-    )
+    channel_ids = fields.Many2many(help="Where the sale ends. Empty: on every channel.")
     pricelist_ids = fields.Many2many(
         "product.pricelist", string="Pricelists", check_company=True, help="Where the prices are marked down."
     )
@@ -56,7 +45,6 @@ class BridgeSeason(models.Model):
     )  # fmt: skip
     state = fields.Selection(PHASES, compute="_compute_state", search="_search_state")
     scheduled_at = fields.Datetime("Last scheduled", readonly=True, copy=False)
-    told_phase = fields.Char(readonly=True, copy=False, help="Phase and mark-down the channels were last told of.")
     sold_quantity = fields.Float("Sold", digits="Product Unit", compute="_compute_sell_through")
     on_hand_quantity = fields.Float("On hand", digits="Product Unit", compute="_compute_sell_through")
     sell_through = fields.Float(
@@ -77,7 +65,7 @@ class BridgeSeason(models.Model):
 
     # -- time ------------------------------------------------------------------------------------
     def _today(self):
-        return datetime.now(ZoneInfo(self.timezone)).date()
+        return self._now().date()
 
     @api.depends("stage", "start_date", "end_date", "timezone")
     def _compute_state(self):
@@ -93,47 +81,27 @@ class BridgeSeason(models.Model):
     def _search_state(self, operator, value):
         if operator != "in":
             return NotImplemented
-        return Domain("id", "in", self.search([]).filtered(lambda season: season._phase() in value).ids)
-
-    def _midnight(self, day):
-        return self.env["bridge.channel"]._local_midnight(day, self.timezone)
+        return Domain(
+            "id", "in", self.search([("company_id", "!=", False)]).filtered(lambda season: season._phase() in value).ids
+        )
 
     # -- goods -----------------------------------------------------------------------------------
     def _product_domain(self):
-        self.ensure_one()
-        return Domain("company_id", "in", (False, self.company_id.id)) & (
-            Domain("id", "in", self.product_ids.ids)
-            | Domain("product_tmpl_id", "in", self.template_ids.ids)
-            | (Domain("categ_id", "child_of", self.category_ids.ids) if self.category_ids else Domain.FALSE)
-        )
-
-    def _products(self):
-        """Everything the season is about."""
-        return self.env["product.product"].search(self._product_domain())
-
-    def _channels(self):
-        """Where the sale ends."""
-        self.ensure_one()
-        domain = [("company_id", "=", self.company_id.id)]
-        return self.channel_ids or self.env["bridge.channel"].sudo().search(domain)
+        if not self.category_ids:
+            return super()._product_domain()
+        below = Domain("company_id", "in", (False, self.company_id.id))
+        return super()._product_domain() | below & Domain("categ_id", "child_of", self.category_ids.ids)
 
     def _touch(self):
-        """The channels hear anew of the goods, and their prices are compared with Odoo's."""
+        """Their prices are compared with Odoo's, too."""
+        super()._touch()
         for season in self.sudo():
-            products = season._products()
-            for channel in season._channels().filtered(lambda c: c.state == "live"):
-                self.env["bridge.touch"]._touch_products(channel, products)
-                if channel.pricelist_id in season.pricelist_ids:
-                    self.env["bridge.binding"]._compare_soon(products, channel)
+            channels = season._channels().filtered(lambda c, of=season: c.pricelist_id in of.pricelist_ids)
+            if channels:
+                self.env["bridge.binding"]._compare_soon(season._products(), channels)
 
-    @api.model
-    def _tick(self, company):
-        """Tell the channels of a company where a season began, was marked down or ended since they were last told."""
-        for season in self.sudo().search([("company_id", "=", company.id), ("stage", "=", "scheduled")]):
-            key = season._phase_key()
-            if key != season.told_phase:
-                season.told_phase = key
-                season._touch()
+    def _clocked_domain(self):
+        return super()._clocked_domain() & Domain("stage", "=", "scheduled")
 
     def _phase_key(self):
         today = self._today()
@@ -153,22 +121,13 @@ class BridgeSeason(models.Model):
             running |= season._keys(stores, products)
         return {key: text for key, text in result.items() if key not in running}
 
-    def _keys(self, stores, products):
-        """{(store id, product id)} of these the season is about."""
-        stores = stores.filtered(lambda store: store.channel_id in self._channels())
-        if not stores:
-            return set()
-        mine = self.env["product.product"].sudo().search(self._product_domain() & Domain("id", "in", products.ids))
-        return {(store_id, product_id) for store_id in stores.ids for product_id in mine.ids}
-
     # -- prices ----------------------------------------------------------------------------------
     def action_schedule(self):
         """Make the mark-downs as rules of the pricelists, and let the sale end after the last day. Again: as planned
         now, nothing twice."""
         self.check_access("write")
         for season in self:
-            if not season._products():
-                raise UserError(self.env._("Choose what %s is about: products, variants or categories.", season.name))
+            season._need_goods()
             if season.step_ids and not season.pricelist_ids:
                 raise UserError(self.env._("Choose the pricelists %s is marked down in.", season.name))
             season._make_items()
@@ -309,14 +268,6 @@ class ProductPricelistItem(models.Model):
     bridge_season_id = fields.Many2one(
         "bridge.season", "Season", ondelete="cascade", index="btree_not_null", copy=False
     )
-
-
-class BridgeChannel(models.Model):
-    _inherit = "bridge.channel"
-
-    def _run_poll_extra(self):
-        super()._run_poll_extra()
-        self._retrying(lambda channel: channel.env["bridge.season"]._tick(channel.company_id))
 
 
 class BridgeAvailability(models.AbstractModel):
