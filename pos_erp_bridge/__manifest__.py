@@ -27,6 +27,8 @@
         "security/bridge_security_goods.xml",
         "views/bridge_mismatch_views.xml",
         "views/bridge_season_views.xml",
+        "security/bridge_security_stock.xml",
+        "data/bridge_cron.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
