@@ -27,6 +27,8 @@
         "security/bridge_security_goods.xml",
         "views/bridge_mismatch_views.xml",
         "views/bridge_season_views.xml",
+        "views/bridge_sales_limit_views.xml",
+        "views/bridge_preorder_views.xml",
         "security/bridge_security_stock.xml",
         "data/bridge_cron.xml",
     ],

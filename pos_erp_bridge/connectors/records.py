@@ -285,6 +285,9 @@ class StockLevel:
     push_id: str = ""
     version: str = ""
     is_repeat: bool = False
+    # Nothing is at hand: ``quantity`` is what may be preordered, and this is when it comes in (None: it is at hand, or
+    # the day is not known). For connectors that declare ``Capability.ARRIVAL_OUT``.
+    available_from: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,4 +50,8 @@ from . import (
     bridge_mismatch,
     bridge_goods,
     bridge_season,
+    bridge_preorder,
+    bridge_preordered,
+    bridge_sales_limit,
+    bridge_limited,
 )

@@ -130,11 +130,6 @@ class BridgeAvailability(models.AbstractModel):
         }
 
     @api.model
-    def _brakes(self, stores, products):
-        """{(store id, product id): sentence} of what is not sold there; features extend it."""
-        return {}
-
-    @api.model
     def _publishable(self, quantity):
         """Whole units a channel may be told; never below zero."""
         return floor(quantity)

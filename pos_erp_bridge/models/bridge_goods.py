@@ -9,7 +9,7 @@ from odoo.fields import Domain
 from odoo.addons.base.models.res_partner import _tz_get
 
 # Rules that begin and end by the clock: the channels are told when they do.
-CLOCKED = ("bridge.season",)
+CLOCKED = ("bridge.season", "bridge.sales.limit", "bridge.preorder")
 
 
 class BridgeGoods(models.AbstractModel):

@@ -3,6 +3,8 @@ from . import (
     test_conformance,
     test_mismatch,
     test_season,
+    test_limits,
+    test_preorder,
     test_race,
     test_rehearsal,
     test_security,
