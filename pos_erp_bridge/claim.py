@@ -60,13 +60,16 @@ DECLARE
     free float8;
 BEGIN
     -- The gate. A product nobody asked for yet has none: it is made, and then passed as any.
+    -- Made before any is passed: who holds one and waits for the making of another may wait crosswise.
     LOOP
-        UPDATE bridge_gate g SET passed = g.passed + 1
-          FROM (SELECT product_id FROM bridge_gate WHERE product_id = ANY(products)
-                 ORDER BY product_id FOR NO KEY UPDATE) mine
-         WHERE g.product_id = mine.product_id;
-        GET DIAGNOSTICS passed = ROW_COUNT;
-        EXIT WHEN passed = cardinality(products);
+        IF (SELECT count(*) FROM bridge_gate WHERE product_id = ANY(products)) = cardinality(products) THEN
+            UPDATE bridge_gate g SET passed = g.passed + 1
+              FROM (SELECT product_id FROM bridge_gate WHERE product_id = ANY(products)
+                     ORDER BY product_id FOR NO KEY UPDATE) mine
+             WHERE g.product_id = mine.product_id;
+            GET DIAGNOSTICS passed = ROW_COUNT;
+            EXIT WHEN passed = cardinality(products);
+        END IF;
         products := ARRAY(SELECT id FROM product_product WHERE id = ANY(products) ORDER BY id);
         INSERT INTO bridge_gate (product_id, passed) SELECT unnest(products), 0 ON CONFLICT (product_id) DO NOTHING;
     END LOOP;
