@@ -5,7 +5,7 @@ from odoo import api, fields, models
 
 from ..allocation import floor
 from ..connectors.base import Capability
-from .bridge_hold import Claim
+from .bridge_claim import Claim
 
 # What receipts are made of: when it changes, channels that sell against it hear of it.
 COMING_FIELDS = {"state", "product_uom_qty", "date", "location_dest_id", "location_final_id"}
