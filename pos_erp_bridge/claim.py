@@ -7,6 +7,20 @@ there are, and nobody changes them. (A counter updated by one statement would be
 but the stock it is compared with would not. So there is no counter: what is promised is the sum of the promises.)
 """
 
+# Stock moves (m) that are confirmed to bring goods into a place ({path}: pattern of paths) from outside of it, by way
+# of other places where a warehouse receives in steps; a chain counts once. What customers bring back is no purchase.
+COMING = """
+    m.state IN ('waiting', 'confirmed', 'partially_available', 'assigned')
+    AND EXISTS (
+        SELECT FROM stock_location s, stock_location d
+         WHERE s.id = m.location_id AND d.id = m.location_dest_id AND s.parent_path NOT LIKE {path}
+           AND s.usage NOT IN ('customer', 'inventory')
+           AND (d.parent_path LIKE {path}
+                OR (EXISTS (SELECT FROM stock_location f WHERE f.id = m.location_final_id AND f.parent_path LIKE {path})
+                    AND NOT EXISTS (SELECT FROM stock_move_move_rel r JOIN stock_move n ON n.id = r.move_dest_id
+                                     WHERE r.move_orig_id = m.id AND n.state NOT IN ('done', 'cancel')))))
+"""
+
 DROP = """
 DO $$ DECLARE old text; BEGIN
     FOR old IN SELECT oid::regprocedure::text FROM pg_proc WHERE proname = 'bridge_claim' LOOP
@@ -23,16 +37,20 @@ CREATE = (
 -- ('changed', location, product, –, –): promises that ended.
 CREATE FUNCTION bridge_claim(
     a_channel int, a_company int, a_store int, a_order text, a_customer text, a_purpose text,
-    a_expires timestamp, a_now timestamp,
+    a_source text, a_expires timestamp, a_now timestamp,
     a_lines text[], a_products int[], a_locations int[], a_quantities float8[], a_keeps float8[],
     a_kits int[], a_kit_quantities float8[],
-    a_cap_refs int[], a_cap_channels int[], a_cap_customers text[], a_cap_since timestamp[], a_cap_lefts float8[],
-    a_cap_wanted float8[], a_capped_refs int[], a_capped_products int[])
+    a_cap_refs int[], a_cap_channels text[], a_cap_customers text[], a_cap_since timestamp[], a_cap_lefts float8[],
+    a_cap_wanted float8[], a_cap_preorders bool[], a_capped_refs int[], a_capped_products int[])
 RETURNS TABLE (kind text, ref text, product int, place text, amount float8) LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    products int[] := ARRAY(SELECT DISTINCT p FROM unnest(a_products) p ORDER BY p);
+    -- Limits over several products have their queue at the first of them.
+    products int[] := ARRAY(
+        SELECT unnest(a_products) AS p
+         UNION SELECT min(k.p) FROM unnest(a_capped_refs, a_capped_products) AS k(number, p) GROUP BY k.number
+         ORDER BY p);
     refused boolean;
     known boolean;
     passed int;
@@ -42,13 +60,16 @@ DECLARE
     free float8;
 BEGIN
     -- The gate. A product nobody asked for yet has none: it is made, and then passed as any.
+    -- Made before any is passed: who holds one and waits for the making of another may wait crosswise.
     LOOP
-        UPDATE bridge_gate g SET passed = g.passed + 1
-          FROM (SELECT product_id FROM bridge_gate WHERE product_id = ANY(products)
-                 ORDER BY product_id FOR NO KEY UPDATE) mine
-         WHERE g.product_id = mine.product_id;
-        GET DIAGNOSTICS passed = ROW_COUNT;
-        EXIT WHEN passed = cardinality(products);
+        IF (SELECT count(*) FROM bridge_gate WHERE product_id = ANY(products)) = cardinality(products) THEN
+            UPDATE bridge_gate g SET passed = g.passed + 1
+              FROM (SELECT product_id FROM bridge_gate WHERE product_id = ANY(products)
+                     ORDER BY product_id FOR NO KEY UPDATE) mine
+             WHERE g.product_id = mine.product_id;
+            GET DIAGNOSTICS passed = ROW_COUNT;
+            EXIT WHEN passed = cardinality(products);
+        END IF;
         products := ARRAY(SELECT id FROM product_product WHERE id = ANY(products) ORDER BY id);
         INSERT INTO bridge_gate (product_id, passed) SELECT unnest(products), 0 ON CONFLICT (product_id) DO NOTHING;
     END LOOP;
@@ -87,20 +108,24 @@ BEGIN
                 SELECT want.parent_path AS path
                  UNION
                 SELECT l.parent_path FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
-                 WHERE h.product_id = want.product_id AND h.state = 'active' AND h.source = 'hand'
+                 WHERE h.product_id = want.product_id AND h.state = 'active' AND h.source = a_source
                    AND want.parent_path LIKE l.parent_path || '%'
                  UNION
                 SELECT l.parent_path FROM unnest(a_products, a_locations) AS w(product_id, location_id)
                   JOIN stock_location l ON l.id = w.location_id
                  WHERE w.product_id = want.product_id AND want.parent_path LIKE l.parent_path || '%'
             LOOP
-                free := coalesce((
+                free := coalesce(CASE WHEN a_source = 'hand' THEN (
                     SELECT sum(q.quantity - q.reserved_quantity)
                       FROM stock_quant q JOIN stock_location l ON l.id = q.location_id
-                     WHERE q.product_id = want.product_id AND l.parent_path LIKE around.path || '%'), 0)
+                     WHERE q.product_id = want.product_id AND l.parent_path LIKE around.path || '%')
+                ELSE (
+                    SELECT sum(m.product_qty) FROM stock_move m WHERE m.product_id = want.product_id AND """
+    + COMING.format(path="around.path || '%'")
+    + """) END, 0)
                   - coalesce((
                     SELECT sum(h.quantity) FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
-                     WHERE h.product_id = want.product_id AND h.state = 'active' AND h.source = 'hand'
+                     WHERE h.product_id = want.product_id AND h.state = 'active' AND h.source = a_source
                        AND l.parent_path LIKE around.path || '%'
                        AND NOT (known AND coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order
                                 AND h.line_ref = ANY(a_lines))), 0);
@@ -117,15 +142,17 @@ BEGIN
 
         -- Limits on sales count what was promised since they began, kept or not.
         FOR cap IN
-            SELECT * FROM unnest(a_cap_refs, a_cap_channels, a_cap_customers, a_cap_since, a_cap_lefts, a_cap_wanted)
-                          AS c(number, channel_id, customer, since, cap_left, wanted)
+            SELECT * FROM unnest(a_cap_refs, a_cap_channels, a_cap_customers, a_cap_since, a_cap_lefts, a_cap_wanted,
+                                 a_cap_preorders)
+                          AS c(number, channels, customer, since, cap_left, wanted, is_preorder)
         LOOP
             free := cap.cap_left - coalesce((
                 SELECT sum(CASE WHEN h.kit_id IS NULL THEN h.quantity ELSE h.kit_quantity END)
                   FROM unnest(a_capped_refs, a_capped_products) AS k(number, product_id)
                   JOIN bridge_hold h ON coalesce(h.kit_id, h.product_id) = k.product_id
                  WHERE k.number = cap.number AND h.state IN ('active', 'done') AND h.claimed_at >= cap.since
-                   AND (cap.channel_id = 0 OR h.channel_id = cap.channel_id)
+                   AND (cap.channels = '' OR cap.channels LIKE '%,' || h.channel_id || ',%')
+                   AND (h.is_preorder OR NOT cap.is_preorder)
                    AND (cap.customer = '' OR h.customer = cap.customer)
                    AND NOT (coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order
                             AND h.line_ref = ANY(a_lines))), 0);
@@ -139,7 +166,8 @@ BEGIN
         RETURN QUERY
         WITH ended AS (
             UPDATE bridge_hold SET state = 'expired', ended_at = a_now
-             WHERE id IN (SELECT id FROM bridge_hold WHERE product_id = ANY(products) AND state = 'active'
+             WHERE id IN (SELECT id FROM bridge_hold
+                           WHERE product_id = ANY(products || a_capped_products) AND state = 'active'
                              AND expires_at <= a_now ORDER BY id FOR UPDATE SKIP LOCKED)
             RETURNING location_id, product_id)
         SELECT 'changed', location_id::text, product_id, NULL::text, 0::float8 FROM ended;
@@ -165,15 +193,18 @@ BEGIN
     END IF;
     RETURN QUERY
     INSERT INTO bridge_hold (channel_id, company_id, store_id, order_ref, line_ref, product_id, location_id, quantity,
-                             kit_id, kit_quantity, customer, purpose, source, state, expires_at, claimed_at)
+                             kit_id, kit_quantity, customer, purpose, source, is_preorder, state, expires_at,
+                             claimed_at)
     SELECT nullif(a_channel, 0), a_company, a_store, a_order, w.line_ref, w.product_id, w.location_id, w.quantity,
-           nullif(w.kit_id, 0), w.kit_quantity, a_customer, a_purpose, 'hand', 'active', a_expires, a_now
+           nullif(w.kit_id, 0), w.kit_quantity, a_customer, a_purpose, a_source, a_source = 'incoming', 'active',
+           a_expires, a_now
       FROM unnest(a_lines, a_products, a_locations, a_quantities, a_kits, a_kit_quantities)
            AS w(line_ref, product_id, location_id, quantity, kit_id, kit_quantity)
         ON CONFLICT (coalesce(channel_id, 0), order_ref, line_ref, product_id) DO UPDATE
        SET quantity = excluded.quantity, location_id = excluded.location_id, store_id = excluded.store_id,
            kit_id = excluded.kit_id, kit_quantity = excluded.kit_quantity, customer = excluded.customer,
-           purpose = excluded.purpose, source = 'hand', state = 'active', expires_at = excluded.expires_at,
+           purpose = excluded.purpose, source = excluded.source, is_preorder = excluded.is_preorder, state = 'active',
+           expires_at = excluded.expires_at,
            claimed_at = CASE WHEN bridge_hold.state = 'active' THEN bridge_hold.claimed_at ELSE excluded.claimed_at END,
            ended_at = NULL
     RETURNING 'granted', line_ref::text, product_id, NULL::text, quantity::float8;
@@ -184,9 +215,10 @@ END $$
 CALL = """
     SELECT * FROM bridge_claim(
         %(channel_id)s, %(company_id)s, %(store_id)s, %(order_ref)s, %(customer)s, %(purpose)s,
-        %(expires_at)s::timestamp, %(now)s::timestamp,
+        %(source)s, %(expires_at)s::timestamp, %(now)s::timestamp,
         %(line_refs)s::text[], %(products)s::int[], %(locations)s::int[], %(quantities)s::float8[], %(keeps)s::float8[],
         %(kits)s::int[], %(kit_quantities)s::float8[],
-        %(cap_refs)s::int[], %(cap_channels)s::int[], %(cap_customers)s::text[], %(cap_since)s::timestamp[],
-        %(cap_lefts)s::float8[], %(cap_wanted)s::float8[], %(capped_refs)s::int[], %(capped_products)s::int[])
+        %(cap_refs)s::int[], %(cap_channels)s::text[], %(cap_customers)s::text[], %(cap_since)s::timestamp[],
+        %(cap_lefts)s::float8[], %(cap_wanted)s::float8[], %(cap_preorders)s::bool[], %(capped_refs)s::int[],
+        %(capped_products)s::int[])
 """

@@ -111,24 +111,25 @@ class BridgeHold(models.Model):
 
     @api.model
     def _claim(self, channel, order_ref, lines, purpose, partial=False, expires_at=None, customer="", store=None,
-               caps=(), is_sold=False):  # fmt: skip
+               caps=(), is_sold=False, source="hand"):  # fmt: skip
         """Promise ``lines`` to an order, in a transaction of its own that is committed when this returns.
 
         :param channel: bridge.channel; empty for Odoo's own orders
         :param lines: [(line ref, product, location, quantity in the product's base unit)]
         :param partial: grant as much as there is
         :param is_sold: sold already, elsewhere: safety stock, shares and limits have no say any more
-        :param caps: limits as ``bridge.availability._caps`` gives them
+        :param caps: limits on sales, see ``_cap_values``
+        :param source: the pool: "hand", or "incoming" of what is confirmed to come in to the location
         :return: :class:`Claim`
         """
         lines = [line for line in lines if line[3] > NOTHING]
         parts = self._parts(lines)
         if not parts:
             return self._as_claim({}, lines, parts, "")
-        if not is_sold:
+        if not is_sold and source == "hand":
             parts = self._with_keeps(channel, parts)
         values = self._claim_values(channel, order_ref, purpose, expires_at, customer, store, lines)
-        values |= self._cap_values(caps)
+        values |= self._cap_values(caps) | {"source": source}
         for attempt in range(1, TRIES + 1):
             try:
                 return self._claim_once(parts, values, lines, partial)
@@ -144,7 +145,8 @@ class BridgeHold(models.Model):
             granted, refused, changed = self._call(cr, parts, values)
             reason = ""
             if refused:
-                reason, less = self._what_there_is(parts, lines, *refused)
+                limits = list(zip(values["cap_names"], refused[1], values["cap_wanted"], strict=True))
+                reason, less = self._what_there_is(parts, lines, refused[0], limits)
                 if partial and less:
                     granted, _refused, more = self._call(cr, less, values)
                     changed += more
@@ -171,8 +173,11 @@ class BridgeHold(models.Model):
                 is_refused = True
         return granted, (list(free.values()), list(caps.values())) if is_refused else None, changed
 
-    def _what_there_is(self, parts, lines, rows, caps):
-        """(why it was refused, the parts cut down to what there is), known for sure: we stand behind the gate."""
+    def _what_there_is(self, parts, lines, rows, limits):
+        """(why it was refused, the parts cut down to what there is), known for sure: we stand behind the gate.
+
+        :param limits: [(name, left, wanted)] of limits on sales
+        """
         locations = self.env["stock.location"].sudo().browse({part.location_id for part in parts})
         paths = {location.id: location.parent_path for location in locations}
         by_line = defaultdict(list)
@@ -191,12 +196,13 @@ class BridgeHold(models.Model):
                     row[2] -= ratios[line_ref] * part.per_unit
         names = {line[0]: line[1].display_name for line in lines}
         short = [
+            self.env._("Limit “%(name)s”: %(left)g left", name=name, left=max(0.0, left))
+            for name, left, wanted in limits if wanted > left + NOTHING
+        ] + [
             self.env._("%(name)s: %(left)g left", name=names.get(ref, ref), left=ratios[ref])
             for ref, some in by_line.items()
             if ratios[ref] < some[0].quantity / some[0].per_unit - NOTHING
-        ]
-        if not short and caps:
-            short = [self.env._("A limit on sales is reached: %g left", max(0.0, min(caps)))]
+        ]  # fmt: skip
         cut = [
             replace(part, quantity=ratios[part.line_ref] * part.per_unit,
                     kit_quantity=ratios[part.line_ref] if part.kit_quantity else 0.0)
@@ -283,11 +289,14 @@ class BridgeHold(models.Model):
 
     @staticmethod
     def _cap_values(caps):
-        """Limits on sales as columns; see ``CLAIM``. A cap: {"product_ids", "channel_id" (0: all), "customer" ("":
-        all), "since", "left": units that may still be promised since then, "wanted": units of this order}."""
+        """Limits on sales as columns; see ``CALL``. A cap: {"name", "product_ids", "channel_ids" (empty: all),
+        "customer" ("": all), "since", "left": units that may still be promised since then, "wanted": units of this
+        order, "is_preorder": only preorders count}."""
         return {
             "cap_refs": list(range(len(caps))),
-            "cap_channels": [cap["channel_id"] for cap in caps],
+            "cap_names": [cap["name"] for cap in caps],
+            "cap_channels": [f",{','.join(map(str, ids))}," if (ids := cap["channel_ids"]) else "" for cap in caps],
+            "cap_preorders": [cap.get("is_preorder", False) for cap in caps],
             "cap_customers": [cap["customer"] for cap in caps],
             "cap_since": [cap["since"] for cap in caps],
             "cap_lefts": [cap["left"] for cap in caps],

@@ -76,7 +76,8 @@ class BridgeTouch(models.Model):
         """
         stores = self._stores_around_location()
         rows = {(*pair, product_id) for location_id, product_id in keys for pair in stores.get(location_id, ())}
-        self._insert(cr, dict.fromkeys(sorted(rows), 0.0))
+        rows = dict.fromkeys(sorted(rows), 0.0)
+        self._insert(cr, rows)
         return partial(self.env["bridge.channel"]._wake_now, sorted({row[0] for row in rows}), "outward")
 
     @api.model
