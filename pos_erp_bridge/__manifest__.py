@@ -24,6 +24,13 @@
         "views/bridge_rehearsal_views.xml",
         "views/res_config_settings_views.xml",
         "views/bridge_menus.xml",
+        "security/bridge_security_places.xml",
+        "views/bridge_velocity_views.xml",
+        "views/bridge_transfer_proposal_views.xml",
+        "views/bridge_inspection_views.xml",
+        "views/bridge_reorder_proposal_views.xml",
+        "views/bridge_places_settings_views.xml",
+        "data/bridge_places_cron.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

@@ -41,4 +41,11 @@ from . import (
     bridge_booking_refund,
     bridge_booking_master,
     bridge_parcel,
+    bridge_places_settings,
+    bridge_velocity,
+    bridge_places,
+    bridge_transfer_proposal,
+    bridge_reorder_proposal,
+    bridge_inspection,
+    bridge_inspection_place,
 )
