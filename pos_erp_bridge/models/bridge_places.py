@@ -92,3 +92,54 @@ class BridgePlaces(models.AbstractModel):
                 )
             )
         return warehouse.int_type_id
+
+    @api.model
+    def _keep_open(self, model, company, keys, wanted):
+        """Make the open rows of a table of proposals those that are wanted, in two statements however many they are:
+        new ones are added, known ones refreshed, others removed. What was decided stays.
+
+        :param keys: names of the fields that tell open rows apart, as the table's unique index has them
+        :param wanted: {tuple of ids: {field: number or None}}, all with the same fields
+        """
+        model.flush_model()
+        table, names = SQL.identifier(model._table), list(next(iter(wanted.values()), ()))
+        ids = [[key[i] for key in wanted] for i in range(len(keys))]
+        key_columns = SQL(", ").join(map(SQL.identifier, keys))
+        key_rows = SQL(", ").join(SQL("%s::int[]", column) for column in ids)
+        if wanted:
+            columns = SQL(", ").join(map(SQL.identifier, names))
+            new = SQL(", ").join(SQL.identifier("excluded", name) for name in names)
+            self.env.cr.execute(
+                SQL(
+                    """INSERT INTO %(table)s AS row (%(keys)s, %(columns)s, company_id, state,
+                                                     create_uid, create_date, write_uid, write_date)
+                       SELECT *, %(company)s, 'open', %(user)s, now() AT TIME ZONE 'utc', %(user)s,
+                              now() AT TIME ZONE 'utc'
+                         FROM unnest(%(key_rows)s, %(value_rows)s)
+                           ON CONFLICT (%(keys)s) WHERE state = 'open'
+                           DO UPDATE SET (%(columns)s, write_date) = (%(new)s, excluded.write_date)
+                        WHERE (%(old)s) IS DISTINCT FROM (%(new)s)""",
+                    table=table,
+                    keys=key_columns,
+                    columns=columns,
+                    new=new,
+                    old=SQL(", ").join(SQL.identifier("row", name) for name in names),
+                    company=company.id,
+                    user=self.env.uid,
+                    key_rows=key_rows,
+                    value_rows=SQL(", ").join(
+                        SQL("%s::numeric[]", [values[name] for values in wanted.values()]) for name in names
+                    ),
+                )
+            )
+        self.env.cr.execute(
+            SQL(
+                """DELETE FROM %s WHERE company_id = %s AND state = 'open'
+                      AND (%s) NOT IN (SELECT * FROM unnest(%s))""",
+                table,
+                company.id,
+                key_columns,
+                key_rows,
+            )
+        )
+        model.invalidate_model()

@@ -87,30 +87,9 @@ class BridgeReorderProposal(models.Model):
     @api.model
     def _propose(self, company):
         """Make the open proposals of a company those that today's figures call for. Returns them."""
-        wanted = self._wanted(company)
-        stale, kept = self.browse(), self.browse()
         # Rights were asked by the button; the nightly job has no user.
-        for row in self.sudo().search([("company_id", "=", company.id), ("state", "=", "open")]):
-            values = wanted.pop((row.product_id.id, row.location_id.id), None)
-            if values is None:
-                stale |= row
-                continue
-            changed = {
-                name: value
-                for name, value in values.items()
-                if (row[name].id != value if name == "orderpoint_id" else abs(row[name] - value) > EPSILON)
-            }
-            if changed:
-                row.write(changed)
-            kept |= row
-        stale.unlink()
-        made = self.sudo().create(
-            [
-                {"company_id": company.id, "product_id": product_id, "location_id": location_id, **values}
-                for (product_id, location_id), values in wanted.items()
-            ]
-        )
-        return (kept | made).with_env(self.env)
+        self.env["bridge.places"]._keep_open(self.sudo(), company, ("product_id", "location_id"), self._wanted(company))
+        return self.search([("company_id", "=", company.id), ("state", "=", "open")])
 
     def _wanted(self, company):
         """{(product id, location id): values} of what should be proposed."""
@@ -142,7 +121,7 @@ class BridgeReorderProposal(models.Model):
                 coming, leaving = moving[place.id].get(product_id, (0.0, 0.0))
                 position = quantity - leaving + coming
                 wanted[key] = {
-                    "orderpoint_id": point.id if point else False,
+                    "orderpoint_id": point.id if point else None,
                     "min_now": point.product_min_qty if point else 0.0,
                     "max_now": point.product_max_qty if point else 0.0,
                     "min_qty": low,

@@ -154,33 +154,11 @@ class BridgeTransferProposal(models.Model):
     @api.model
     def _propose(self, company):
         """Make the open proposals of a company those that today's figures call for. Returns them."""
-        wanted = self._wanted(company)
-        stale = self.browse()
-        kept = self.browse()
         # Rights were asked by the button; the nightly job has no user.
-        for row in self.sudo().search([("company_id", "=", company.id), ("state", "=", "open")]):
-            values = wanted.pop((row.product_id.id, row.from_location_id.id, row.to_location_id.id), None)
-            if values is None:
-                stale |= row
-                continue
-            changed = {name: value for name, value in values.items() if abs(row[name] - value) > EPSILON}
-            if changed:
-                row.write(changed)
-            kept |= row
-        stale.unlink()
-        made = self.sudo().create(
-            [
-                {
-                    "company_id": company.id,
-                    "product_id": product_id,
-                    "from_location_id": from_id,
-                    "to_location_id": to_id,
-                    **values,
-                }
-                for (product_id, from_id, to_id), values in wanted.items()
-            ]
+        self.env["bridge.places"]._keep_open(
+            self.sudo(), company, ("product_id", "from_location_id", "to_location_id"), self._wanted(company)
         )
-        return (kept | made).with_env(self.env)
+        return self.search([("company_id", "=", company.id), ("state", "=", "open")])
 
     def _wanted(self, company):
         """{(product id, from location id, to location id): values} of what should be proposed."""
