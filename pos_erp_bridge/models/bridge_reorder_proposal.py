@@ -42,7 +42,7 @@ class BridgeReorderProposal(models.Model):
     lead_days = fields.Integer("Lead time (days)", readonly=True)
     safety_days = fields.Integer("Safety (days)", readonly=True)
     cycle_days = fields.Integer("Order every (days)", readonly=True)
-    explanation = fields.Char("Why", compute="_compute_explanation")
+    explanation = fields.Char(compute="_compute_explanation")
     state = fields.Selection(
         [("open", "Proposed"), ("applied", "Applied"), ("dismissed", "Dismissed")],
         default="open", required=True, readonly=True,

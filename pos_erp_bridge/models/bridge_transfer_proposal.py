@@ -90,7 +90,7 @@ class BridgeTransferProposal(models.Model):
     to_per_day = fields.Float("Receiver sells per day", digits=(16, 2), readonly=True)
     to_days_before = fields.Float("Days before", digits=(16, 1), readonly=True, help="Days of cover of the receiver.")
     to_days_after = fields.Float("Days after", digits=(16, 1), readonly=True, help="Days of cover of the receiver.")
-    explanation = fields.Char("Why", compute="_compute_explanation")
+    explanation = fields.Char(compute="_compute_explanation")
     state = fields.Selection(
         [("open", "Proposed"), ("done", "Transferred"), ("dismissed", "Dismissed")],
         default="open", required=True, readonly=True,
