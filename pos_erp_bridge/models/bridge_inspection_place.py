@@ -136,7 +136,6 @@ class StockPicking(models.Model):
 class BridgeInspection(models.Model):
     _inherit = "bridge.inspection"
 
-    @api.model
     def action_set_up(self):
         """Button: an inspection location for every warehouse of my companies that a store sells from."""
         Warehouse = self.env["stock.warehouse"]

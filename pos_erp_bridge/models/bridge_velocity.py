@@ -24,8 +24,8 @@ SOLD = """
       LEFT JOIN pos_session session ON session.id = picking.pos_session_id
       LEFT JOIN bridge_store store ON store.id = session.bridge_store_id
       LEFT JOIN stock_warehouse inspection ON inspection.bridge_inspection_location_id = line.place_id
-      LEFT JOIN LATERAL (SELECT i.home_location_id FROM bridge_inspection i WHERE i.move_id = line.move_id LIMIT 1)
-                inspected ON TRUE
+      LEFT JOIN LATERAL (SELECT i.home_location_id FROM bridge_inspection i
+                          WHERE inspection.id IS NOT NULL AND i.move_id = line.move_id LIMIT 1) inspected ON TRUE
      WHERE move.company_id = %(company)s
 """
 

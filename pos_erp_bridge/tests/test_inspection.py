@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
+from odoo.service.model import call_kw
 from odoo.tests import Form, tagged
 
 from ..connectors import registered
@@ -306,7 +307,8 @@ class TestInspection(InspectionCase, PlacesCase):
         with self.assertRaisesRegex(UserError, "Inventory / Administrator"):
             self.as_staff(self.rows(), self.staff("i_manager", "manager")).action_set_up()
         chief = self.staff("i_chief", "manager", "stock.group_stock_manager")
-        self.as_staff(self.rows(), chief).action_set_up()
+        # As the list's button does, with nothing selected.
+        call_kw(self.as_staff(self.rows(), chief), "action_set_up", [[]], {})
         self.assertTrue(self.branch.bridge_inspection_location_id)
         self.assertEqual(self.warehouse.bridge_inspection_location_id, self.place)
 

@@ -1,5 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.service.model import call_kw
 from odoo.tests import tagged
 
 from ..models.bridge_transfer_proposal import Cover, balance
@@ -195,7 +196,8 @@ class TestTransfers(PlacesCase):
         for method in ("action_propose", "action_transfer", "action_dismiss"):
             with self.assertRaises(AccessError):
                 getattr(self.as_staff(proposal, user), method)()
-        self.as_staff(self.Proposal, manager).action_propose()
+        # As the list's button does, with nothing selected.
+        call_kw(self.as_staff(self.Proposal, manager), "action_propose", [[]], {})
         with self.assertRaisesRegex(AccessError, "Inventory / User"):
             self.as_staff(proposal, manager).action_transfer()
         self.as_staff(proposal, both).action_transfer()
