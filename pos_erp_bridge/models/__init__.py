@@ -57,4 +57,11 @@ from . import (
     bridge_preordered,
     bridge_sales_limit,
     bridge_limited,
+    bridge_places_settings,
+    bridge_velocity,
+    bridge_places,
+    bridge_transfer_proposal,
+    bridge_reorder_proposal,
+    bridge_inspection,
+    bridge_inspection_place,
 )

@@ -22,4 +22,8 @@ from . import (
     test_web_parcel,
     test_web_orders,
     test_webhook,
+    test_velocity,
+    test_transfers,
+    test_inspection,
+    test_reorder,
 )

@@ -59,7 +59,23 @@ class TestSecurity(TransactionCase):
         picking = env["stock.picking"].create({"picking_type_id": delivery.id})
         env["bridge.parcel"].create({"channel_id": channel.id, "picking_id": picking.id})
         make_samples(env, store, product)
+        cls.make_proposals(env, company, product)
         return channel
+
+    @classmethod
+    def make_proposals(cls, env, company, product):
+        """What hangs on a company's places rather than on a channel."""
+        warehouse = env["stock.warehouse"].search([("company_id", "=", company.id)], limit=1)
+        warehouse = warehouse or env["stock.warehouse"].create({"company_id": company.id})
+        stock = warehouse.lot_stock_id
+        shelf = env["stock.location"].create({"name": "Shelf", "location_id": stock.id, "company_id": company.id})
+        common = {"company_id": company.id, "product_id": product.id}
+        env["bridge.velocity"].create({**common, "location_id": stock.id, "sold": 28, "days": 28, "per_day": 1})
+        ways = {"from_location_id": stock.id, "to_location_id": shelf.id, "quantity": 1}
+        env["bridge.transfer.proposal"].create({**common, **ways})
+        env["bridge.reorder.proposal"].create({**common, "location_id": stock.id, "min_qty": 1, "max_qty": 2})
+        places = {"location_id": shelf.id, "home_location_id": stock.id}
+        env["bridge.inspection"].create({**common, **places, "quantity": 1})
 
     def models(self):
         """Our models that have a table."""
