@@ -24,9 +24,12 @@
         "views/bridge_rehearsal_views.xml",
         "views/res_config_settings_views.xml",
         "views/bridge_menus.xml",
+        "views/bridge_substitute_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
+        "point_of_sale._assets_pos": ["pos_erp_bridge/static/src/pos/**/*"],
+        "web.assets_tests": ["pos_erp_bridge/static/tests/tours/**/*"],
     },
     "application": True,
     "installable": True,

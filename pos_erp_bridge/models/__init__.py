@@ -41,4 +41,10 @@ from . import (
     bridge_booking_refund,
     bridge_booking_master,
     bridge_parcel,
+    bridge_live,
+    bridge_substitute,
+    bridge_substitute_wizard,
+    bridge_till_info,
+    product_alternative,
+    sale_order_substitute,
 )

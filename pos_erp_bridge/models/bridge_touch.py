@@ -1,6 +1,10 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from functools import partial
+
 from odoo import api, fields, models
 from odoo.tools import ormcache
+
+from .bridge_live import announce_soon
 
 DATA_KEY = "pos_erp_bridge.touch"
 
@@ -97,3 +101,5 @@ class BridgeTouch(models.Model):
             [list(channels), list(stores), list(products), list(pending.values())],
         )
         self.env["bridge.channel"]._wake_many(sorted(set(channels)), "outward")
+        keys = set(zip(stores, products, strict=True))
+        self.env.cr.postcommit.add(partial(announce_soon, self.env.cr.dbname, keys))
