@@ -55,10 +55,14 @@ class BridgeSubstitute(models.AbstractModel):
 
     # -- instead of it ---------------------------------------------------------------------------
     def _siblings(self, product):
-        """Other variants that are sold, those most alike first."""
+        """Other variants, those most alike first; of what differs, the product's first attribute weighs most."""
         mine = product.product_template_attribute_value_ids
-        others = product.product_tmpl_id.product_variant_ids - product
-        return others.sorted(lambda other: -len(other.product_template_attribute_value_ids & mine))
+
+        def unlike(other):
+            differing = (mine - other.product_template_attribute_value_ids).attribute_line_id
+            return len(differing), [line in differing for line in product.attribute_line_ids]
+
+        return (product.product_tmpl_id.product_variant_ids - product).sorted(unlike)
 
     def _alternatives(self, product):
         """Variants of alternative products, in the order somebody put them."""
