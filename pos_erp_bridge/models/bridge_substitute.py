@@ -107,10 +107,7 @@ class BridgeSubstitute(models.AbstractModel):
         names = {}
         for store in stores:
             names.setdefault(store.location_id, store.name)
-        for warehouse in self.env["stock.warehouse"].search([("company_id", "=", company.id)]):
-            stock = warehouse.lot_stock_id
-            if not any(place._child_of(stock) for place in (*names, location)):
-                names[stock] = warehouse.name
+        names |= self._other_warehouses(location.union(*names))
         result = {product.id: [] for product in products}
         for place, name in names.items():
             if place._child_of(location) or location._child_of(place):
@@ -122,6 +119,16 @@ class BridgeSubstitute(models.AbstractModel):
         for rows in result.values():
             rows.sort(key=lambda row: (-row["quantity"], row["name"]))
         return result
+
+    @api.model
+    def _other_warehouses(self, places):
+        """{stock location: name} of the company's warehouses none of these places lies in."""
+        warehouses = self.env["stock.warehouse"].search([("company_id", "=", self.env.company.id)])
+        return {
+            warehouse.lot_stock_id: warehouse.name
+            for warehouse in warehouses
+            if not any(place._child_of(warehouse.lot_stock_id) for place in places)
+        }
 
     @api.model
     def _incoming(self, products, locations):

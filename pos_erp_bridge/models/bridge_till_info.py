@@ -16,7 +16,7 @@ class PosConfig(models.Model):
         Quantities are in the product's unit.
 
         :return: {"product_id", "name", "uom", "is_storable", "quantity" (here),
-            "rows": [{"key", "name", "kind": own | till | web, "channels", "place", "quantity", "held", "reason",
+            "rows": [{"key", "name", "kind": own | till | web | warehouse, "channels", "place", "quantity", "held", "reason",
                       "incoming": {"date", "quantity"} or False}],  this till's place first
             "variants": [{"product_id", "name", "quantity"}],       of the same template, when it has several
             "instead": see ``bridge.substitute``}
@@ -85,9 +85,12 @@ class PosConfig(models.Model):
         return store.location_id or self.picking_type_id.default_location_src_id
 
     def _bridge_stock_rows(self, product, place, quantity):
-        """The till's own place, then each store; stores of one place that may sell the same share a row."""
+        """The till's own place, each store, then warehouses no channel sells from. Stores of one place that may sell
+        the same share a row."""
         stores = self._bridge_stores()
-        incoming = self.env["bridge.substitute"]._incoming(product, stores.location_id | place)
+        others = self.env["bridge.substitute"]._other_warehouses(stores.location_id | place) if stores else {}
+        places = place.union(stores.location_id, *others)
+        incoming = self.env["bridge.substitute"]._incoming(product, places)
         numbers = self._bridge_numbers(stores, product)
         rows = {}
         mine = stores.filtered(lambda store: store.pos_config_id == self)
@@ -107,6 +110,10 @@ class PosConfig(models.Model):
                 continue
             row["names"].append(store.name)
             row["channels"].append(store.channel_id.name)
+        for other, name in others.items():
+            free = self.env["bridge.availability"]._available(other, product)[product.id]
+            row = rows[other.id, free, ""] = self._bridge_row(other, free, 0.0, "", "warehouse")
+            row["names"].append(name)
         return [
             {
                 **{name: row[name] for name in ("kind", "place", "quantity", "held", "reason")},

@@ -12,6 +12,7 @@ from . import (
     test_till_stock,
     test_ui_dashboard,
     test_ui_till,
+    test_ui_till_live,
     test_ui_work_items,
     test_web_contact,
     test_web_edit,

@@ -160,6 +160,15 @@ class TestSubstitute(TransactionCase):
             ],
         )
 
+    def test_warehouse_no_channel_sells_from(self):
+        """What lies in a warehouse that is no channel's store is shown last; Odoo's own list of them is not needed."""
+        shop, tea = self.shop, self.shop.tea.product_variant_id
+        reserve = self.env["stock.warehouse"].create({"name": "予備", "code": "RSV"})
+        shop.stock(tea, reserve.lot_stock_id, 40)
+        row = self.info(tea)["rows"][-1]
+        self.assertEqual((row["kind"], row["name"], row["quantity"], row["channels"]), ("warehouse", "予備", 40, ""))
+        self.assertEqual(self.found(tea)["places"][0]["name"], "予備")
+
     def test_till_of_a_connected_store(self):
         """A point of sale that is a store of a channel shows that store first."""
         shop, tea = self.shop, self.shop.tea.product_variant_id
@@ -169,7 +178,7 @@ class TestSubstitute(TransactionCase):
         self.assertEqual(info["quantity"], 7)
         self.assertEqual(
             [(r["kind"], r["name"], r["quantity"]) for r in info["rows"]],
-            [("own", "銀座店", 7), ("web", "オンライン", 0)],
+            [("own", "銀座店", 7), ("web", "オンライン", 0), ("warehouse", "本店商店", 0)],
         )
 
     def test_product_info_of_odoo_carries_it(self):

@@ -10,7 +10,7 @@ const LOOK_MS = 5000;
 const STALE_MS = 30000; // ask again although nobody told of a change
 const OLD_MS = 60000; // from here on the age is shown
 
-const ICONS = { own: "fa-map-marker", till: "fa-shopping-basket", web: "fa-globe" };
+const ICONS = { own: "fa-map-marker", till: "fa-shopping-basket", web: "fa-globe", warehouse: "fa-building-o" };
 
 /** Stock of one product here, in other stores and on the web, kept up to date while it is shown. */
 export class BridgeStock extends Component {
@@ -145,7 +145,8 @@ export class BridgeStock extends Component {
     }
 
     kindName(row) {
-        return { own: _t("This till"), till: _t("Store"), web: _t("Web store") }[row.kind];
+        const names = { own: _t("This till"), till: _t("Store"), web: _t("Web store"), warehouse: _t("Warehouse") };
+        return names[row.kind];
     }
 
     get elsewhere() {
