@@ -13,7 +13,7 @@ from collections import defaultdict
 
 import psycopg2
 
-from odoo import SUPERUSER_ID, api, models
+from odoo import SUPERUSER_ID, api, models, sql_db
 from odoo.modules.registry import Registry
 
 _logger = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ def _announce_now(dbname):
         keys = _pending.pop(dbname)
         _told_at[dbname] = time.monotonic()
     try:
-        with Registry(dbname).cursor() as cr:
+        Registry(dbname)  # where one is being loaded this waits, before a connection is taken
+        with sql_db.db_connect(dbname).cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
             if "bridge.live" in env:
                 env["bridge.live"]._announce(keys)
@@ -64,9 +65,11 @@ class BridgeLive(models.AbstractModel):
         :return: the pos.config told
         """
         products = defaultdict(set)
-        companies = {s.id: s.company_id.id for s in self.env["bridge.store"].sudo().browse({s for s, _p in keys})}
+        stores = self.env["bridge.store"].sudo().browse({store_id for store_id, _product_id in keys}).exists()
+        companies = {store.id: store.company_id.id for store in stores}
         for store_id, product_id in keys:
-            products[companies[store_id]].add(product_id)
+            if store_id in companies:
+                products[companies[store_id]].add(product_id)
         sessions = (
             self.env["pos.session"]
             .sudo()

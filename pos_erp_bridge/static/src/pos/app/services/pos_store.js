@@ -119,6 +119,7 @@ patch(PosStore.prototype, {
         const product = line.product_id;
         const close = this.notification.add(_t("%s is sold out here.", product.display_name), {
             type: "warning",
+            className: "bridge-hint",
             buttons: [
                 {
                     name: _t("What instead?"),

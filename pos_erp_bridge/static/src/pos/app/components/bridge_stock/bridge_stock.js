@@ -124,6 +124,10 @@ export class BridgeStock extends Component {
         return this.state.info.quantity <= 0;
     }
 
+    get soldOutText() {
+        return _t("%s is sold out here.", this.state.info.name || this.props.productTemplate.display_name);
+    }
+
     get options() {
         const { variants, alternatives } = this.state.info.instead || { variants: [], alternatives: [] };
         return [
