@@ -95,7 +95,7 @@ class PosConfig(models.Model):
         rows = {}
         mine = stores.filtered(lambda store: store.pos_config_id == self)
         if not mine:
-            held = max((n["held"] for s, n in numbers.items() if s.location_id == place), default=0.0)
+            (_on_hand, _reserved, held, _limit) = self.env["bridge.availability"]._stock(place, product)[product.id]
             rows[place.id, quantity, ""] = self._bridge_row(place, quantity, held, "", "own")
             rows[place.id, quantity, ""]["names"].append(self.name)
         for store in mine | stores:
@@ -133,11 +133,16 @@ class PosConfig(models.Model):
 
     def _bridge_numbers(self, stores, product):
         """{store: {"quantity": what its channel may sell, "held", "reason" why nothing may be sold}}."""
-        availability = self.env["bridge.availability"]
-        result = {}
-        for place in stores.location_id:
-            free = availability._available(place, product)
-            if product.id in free:
-                number = {"quantity": availability._publishable(free[product.id]), "held": 0.0, "reason": ""}
-                result |= {store: number for store in stores if store.location_id == place}
-        return result
+        found = self.env["bridge.availability"]._for_stores(stores, product)
+        return {
+            store: {"quantity": number.quantity, "held": number.held, "reason": self._bridge_reason(number)}
+            for store in stores
+            if (number := found.get((store.id, product.id)))
+        }
+
+    def _bridge_reason(self, number):
+        """Why a channel may sell nothing although something lies there; empty when that is not so."""
+        reasons = dict(number.reasons)
+        if "brake" in reasons:
+            return reasons["brake"]
+        return self.env._("Selling is stopped.") if "stopped" in reasons else ""

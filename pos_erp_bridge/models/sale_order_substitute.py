@@ -9,9 +9,19 @@ class SaleOrderLine(models.Model):
 
     @api.depends("product_id", "product_uom_qty", "product_uom_id", "order_id.warehouse_id", "state")
     def _compute_bridge_is_sold_out(self):
-        """Whether less can be sold at the order's warehouse than the line of a quotation wants."""
+        """Whether less can be sold at the order's warehouse than the line of a quotation wants; what is promised to
+        the line itself is its own."""
         self.bridge_is_sold_out = False
         lines = self.filtered(lambda line: line.state in ("draft", "sent") and line.product_id.is_storable)
+        promised = dict(
+            self.env["bridge.hold"]
+            .sudo()
+            ._read_group(
+                [("sale_line_id", "in", lines.ids), ("state", "=", "active"), ("source", "=", "hand")],
+                ["sale_line_id"],
+                ["quantity:sum"],
+            )
+        )
         for place in {line.order_id._bridge_place() for line in lines if line.order_id._bridge_place()}:
             there = lines.filtered(lambda line, place=place: line.order_id._bridge_place() == place)
             free = self.env["bridge.availability"]._available(place, there.product_id)
@@ -19,7 +29,7 @@ class SaleOrderLine(models.Model):
                 product = line.product_id
                 unit = line.product_uom_id or product.uom_id
                 wanted = unit._compute_quantity(line.product_uom_qty, product.uom_id)
-                available = free.get(product._origin.id, free.get(product.id, 0.0))
+                available = free.get(product.id, 0.0) + promised.get(line._origin, 0.0)
                 line.bridge_is_sold_out = product.uom_id.compare(available, wanted) < 0
 
     def action_bridge_substitutes(self):

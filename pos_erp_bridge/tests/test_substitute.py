@@ -160,6 +160,28 @@ class TestSubstitute(TransactionCase):
             ],
         )
 
+    def hold(self, product, location, quantity, **values):
+        return self.env["bridge.hold"].create(
+            {
+                "company_id": self.shop.company.id, "order_ref": "P1", "line_ref": "1", "product_id": product.id,
+                "location_id": location.id, "quantity": quantity, "purpose": "pickup", **values,
+            }
+        )  # fmt: skip
+
+    def test_promised_and_kept_back(self):
+        """What is promised is shown and cannot be sold; a channel's rule decides what it may sell, and says why not."""
+        shop, tea = self.shop, self.shop.tea.product_variant_id
+        for place in (shop.main, shop.ginza, shop.net):
+            shop.stock(tea, place, 10)
+        self.hold(tea, shop.main, 3)
+        self.hold(tea, shop.ginza, 4, order_ref="P2")
+        rule = {"channel_id": shop.web.id, "company_id": shop.company.id}
+        self.env["bridge.allocation.rule"].create({**rule, "is_stopped": True})
+        self.assertEqual(
+            [(row["quantity"], row["held"], row["reason"]) for row in self.info(tea)["rows"]],
+            [(7, 3, ""), (6, 4, ""), (0, 0, "Selling is stopped.")],
+        )
+
     def test_warehouse_no_channel_sells_from(self):
         """What lies in a warehouse that is no channel's store is shown last; Odoo's own list of them is not needed."""
         shop, tea = self.shop, self.shop.tea.product_variant_id
@@ -266,6 +288,14 @@ class TestSubstitute(TransactionCase):
         line.order_id.warehouse_id = shop.ginza.warehouse_id
         line.product_uom_qty = 0.5
         self.assertFalse(line.bridge_is_sold_out)
+
+    def test_promised_to_the_line_itself(self):
+        """A quotation that was promised its goods is not sold out."""
+        self.shop.stock(self.blue_m, self.shop.main, 2)
+        line, other = self.quotation(self.blue_m, 2), self.quotation(self.blue_m, 1)
+        self.hold(self.blue_m, self.shop.main, 2, purpose="quotation", sale_line_id=line.id)
+        self.env.invalidate_all()
+        self.assertEqual([line.bridge_is_sold_out, other.bridge_is_sold_out], [False, True])
 
     def test_salesman_takes_another_colour(self):
         """The dialog lists what to offer in order; a click replaces the product and keeps the quantity."""
