@@ -81,7 +81,9 @@ class PosConfig(models.Model):
 
     def _bridge_place(self):
         """Where the till's goods lie."""
-        store = self.env["bridge.store"].search([("pos_config_id", "=", self.id), ("location_id", "!=", False)], limit=1)
+        store = self.env["bridge.store"].search(
+            [("pos_config_id", "=", self.id), ("location_id", "!=", False)], limit=1
+        )
         return store.location_id or self.picking_type_id.default_location_src_id
 
     def _bridge_stock_rows(self, product, place, quantity):

@@ -175,8 +175,9 @@ class TestSubstitute(TransactionCase):
             shop.stock(tea, place, 10)
         self.hold(tea, shop.main, 3)
         self.hold(tea, shop.ginza, 4, order_ref="P2")
-        rule = {"channel_id": shop.web.id, "company_id": shop.company.id}
-        self.env["bridge.allocation.rule"].create({**rule, "is_stopped": True})
+        self.env["bridge.allocation.rule"].create(
+            {"name": "Stop", "channel_ids": shop.web.ids, "company_id": shop.company.id, "is_stopped": True}
+        )
         self.assertEqual(
             [(row["quantity"], row["held"], row["reason"]) for row in self.info(tea)["rows"]],
             [(7, 3, ""), (6, 4, ""), (0, 0, "Selling is stopped.")],
@@ -330,9 +331,9 @@ class TestSubstitute(TransactionCase):
         shop.stock(shop.variant("M", "赤"), shop.main, 5)
         line, paid = self.quotation(self.blue_m), self.quotation(self.blue_m)
         paid.sudo().order_id.bridge_channel_id = shop.web
-        wizards = [self.env["bridge.substitute.wizard"]._open(line) for line in (line, paid)]
+        wizards = [self.env["bridge.substitute.wizard"]._open(each) for each in (line, paid)]
         line.order_id.action_confirm()
-        for wizard, line in zip(wizards, (line, paid), strict=True):
+        for wizard in wizards:
             with self.assertRaises(UserError):
                 wizard.option_ids.filtered(lambda o: o.kind == "variant").action_take()
-            self.assertEqual(line.product_id, self.blue_m)
+            self.assertEqual(wizard.line_id.product_id, self.blue_m)

@@ -26,7 +26,7 @@ SOON_MS = 5000  # far below what the till would find out by looking again itself
 # What a cashier does and sees, by hand: a tour's helpers are not loaded in a till that runs.
 PAGE = """
 window.until = async (look, what) => {
-    const limit = Date.now() + %d;
+    const limit = Date.now() + 60_000;
     for (;;) {
         const found = look();
         if (found) { return found; }
@@ -47,7 +47,7 @@ window.openInfo = async (product) => {
     await node(".section-bridge");
     card.dispatchEvent(new MouseEvent("mouseup", { bubbles: true }));
 };
-""" % (PATIENCE * 1000)
+"""
 
 
 @tagged("-standard", "-at_install", "post_install", "bridge_race")

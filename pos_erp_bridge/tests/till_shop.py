@@ -20,7 +20,8 @@ class TillShop:
         self.env = env = shop.make_company(env, name)
         self.company = env.company
         main = shop.warehouse(env)
-        ginza, net = env["stock.warehouse"].create([{"name": "銀座", "code": "GNZ"}, {"name": "通販倉庫", "code": "NET"}])
+        others = [{"name": "銀座", "code": "GNZ"}, {"name": "通販倉庫", "code": "NET"}]
+        ginza, net = env["stock.warehouse"].create(others)
         self.main, self.ginza, self.net = (warehouse.lot_stock_id for warehouse in (main, ginza, net))
         self.till, self.web = env["bridge.channel"].create(
             [

@@ -120,6 +120,13 @@ export class BridgeStock extends Component {
         return _t("Last known %s", DateTime.fromMillis(at).toRelative() || formatDate(DateTime.fromMillis(at)));
     }
 
+    /** Where no channel runs and there is nothing to offer, Odoo's own popup says it all. */
+    get isShown() {
+        const { rows, instead } = this.state.info;
+        const hasOffer = this.options.length || instead?.places?.length || instead?.incoming;
+        return rows.length > 1 || this.pos.bridgeShelf.at || (this.isSoldOut && hasOffer);
+    }
+
     get isSoldOut() {
         return this.state.info.quantity <= 0;
     }
