@@ -19,7 +19,7 @@ class PosConfig(models.Model):
             "rows": [{"key", "name", "kind": own | till | web | warehouse, "channels", "place", "quantity", "held", "reason",
                       "incoming": {"date", "quantity"} or False}],  this till's place first
             "variants": [{"product_id", "name", "quantity"}],       of the same template, when it has several
-            "instead": see ``bridge.substitute``}
+            "instead": see ``bridge.substitute``; False while there is some here}
             or False: the product cannot be read
         """
         self.ensure_one()
@@ -48,7 +48,7 @@ class PosConfig(models.Model):
             ]
             if len(variants) > 1
             else [],
-            "instead": config.env["bridge.substitute"]._for(product, place, is_for_till=True)[product.id],
+            "instead": config._bridge_instead(product, place, here.get(product.id)),
         }
 
     def bridge_shelf(self, product_ids):
@@ -59,7 +59,9 @@ class PosConfig(models.Model):
         config = self._bridge_company_sudo()
         if not config._bridge_stores():
             return False
-        products = self.env["product.product"].search([("id", "in", product_ids), ("is_storable", "=", True)])
+        domain = [("id", "in", product_ids), ("is_storable", "=", True)]
+        products = self.env["product.product"].search_fetch(domain, ["product_tmpl_id"])
+        products.product_tmpl_id.fetch(["is_storable"])  # and none of the many other fields of thousands of products
         return config.env["bridge.availability"]._available(config._bridge_place(), products.sudo())
 
     # -- helpers ---------------------------------------------------------------------------------
@@ -85,6 +87,11 @@ class PosConfig(models.Model):
             [("pos_config_id", "=", self.id), ("location_id", "!=", False)], limit=1
         )
         return store.location_id or self.picking_type_id.default_location_src_id
+
+    def _bridge_instead(self, product, place, quantity):
+        if quantity is None or product.uom_id.compare(quantity, 0) > 0:
+            return False
+        return self.env["bridge.substitute"]._for(product, place, is_for_till=True)[product.id]
 
     def _bridge_stock_rows(self, product, place, quantity):
         """The till's own place, each store, then warehouses no channel sells from. Stores of one place that may sell
