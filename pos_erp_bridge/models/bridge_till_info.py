@@ -16,8 +16,8 @@ class PosConfig(models.Model):
         Quantities are in the product's unit.
 
         :return: {"product_id", "name", "uom", "is_storable", "quantity" (here),
-            "rows": [{"key", "name", "kind": own | till | web | warehouse, "channels", "place", "quantity", "held", "reason",
-                      "incoming": {"date", "quantity"} or False}],  this till's place first
+            "rows": [{"key", "name", "kind": own | till | web | warehouse, "channels", "place", "quantity", "held",
+                      "reason", "incoming": {"date", "quantity"} or False}],  this till's place first
             "variants": [{"product_id", "name", "quantity"}],       of the same template, when it has several
             "instead": see ``bridge.substitute``; False while there is some here}
             or False: the product cannot be read
