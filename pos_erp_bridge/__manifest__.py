@@ -36,6 +36,7 @@
         "views/bridge_reorder_proposal_views.xml",
         "views/bridge_places_settings_views.xml",
         "data/bridge_places_cron.xml",
+        "views/bridge_substitute_views.xml",
         "security/bridge_security_stock.xml",
         "data/bridge_cron.xml",
         "views/bridge_hold_views.xml",
@@ -44,6 +45,8 @@
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
+        "point_of_sale._assets_pos": ["pos_erp_bridge/static/src/pos/**/*"],
+        "web.assets_tests": ["pos_erp_bridge/static/tests/tours/**/*"],
     },
     "application": True,
     "installable": True,

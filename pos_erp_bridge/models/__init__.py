@@ -64,4 +64,10 @@ from . import (
     bridge_reorder_proposal,
     bridge_inspection,
     bridge_inspection_place,
+    bridge_live,
+    bridge_substitute,
+    bridge_substitute_wizard,
+    bridge_till_info,
+    product_alternative,
+    sale_order_substitute,
 )
