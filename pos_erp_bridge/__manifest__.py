@@ -11,6 +11,8 @@
     "data": [
         "security/bridge_security.xml",
         "security/ir.model.access.csv",
+        "security/bridge_security_agreement.xml",
+        "data/bridge_agreement_data.xml",
         "views/bridge_event_views.xml",
         "views/bridge_work_item_views.xml",
         "views/bridge_binding_views.xml",
@@ -24,6 +26,7 @@
         "views/bridge_rehearsal_views.xml",
         "views/res_config_settings_views.xml",
         "views/bridge_menus.xml",
+        "views/bridge_agreement_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

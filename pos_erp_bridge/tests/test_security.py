@@ -8,7 +8,7 @@ from ..connectors import registered
 
 GROUPS = ("auditor", "user", "manager", "administrator")
 # The wiring inside: credentials for system administrators, and rows only the lanes look at.
-INTERNAL = {"bridge.channel.setting", "bridge.touch"}
+INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.agreement.look"}
 CREDENTIALS = {
     "bridge.channel": ("token", "setting_ids", "webhook_url"),
     "bridge.channel.setting": ("value", "shown_value"),
@@ -48,7 +48,13 @@ class TestSecurity(TransactionCase):
         )
         env["bridge.binding"]._bind(channel, "product", [("8", product)])
         env["bridge.watermark"].create({"channel_id": channel.id, "stream": "sale"})
-        env["bridge.stock.level"].create({"channel_id": channel.id, "store_id": store.id, "product_id": product.id})
+        level = env["bridge.stock.level"].create(
+            {"channel_id": channel.id, "store_id": store.id, "product_id": product.id, "state": "held"}
+        )
+        comparison = env["bridge.agreement"].create({"channel_id": channel.id, "kind": "demand"})
+        env["bridge.agreement.line"].create(
+            {"agreement_id": comparison.id, "channel_id": channel.id, "level_id": level.id, "shown": 1, "wanted": 2}
+        )
         run = env["bridge.rehearsal"].create({"channel_id": channel.id})
         env["bridge.rehearsal.line"].create(
             {"rehearsal_id": run.id, "stream": "sale", "external_id": "1", "status": "book", "event_id": event.id}
