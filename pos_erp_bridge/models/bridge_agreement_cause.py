@@ -22,7 +22,6 @@ class Evidence:
 
     touched: set = field(default_factory=set)  # changed here, not folded yet
     sales: dict = field(default_factory=dict)  # key: [(signed quantity, document)] not booked yet
-    unread: int = 0  # notifications nobody could read yet
     holds: dict = field(default_factory=dict)  # key: [(quantity, what for)]
 
 
@@ -33,11 +32,11 @@ class BridgeAgreementCause(models.AbstractModel):
     @api.model
     def _evidence(self, channel, levels):
         """The :class:`Evidence` about these levels."""
-        self.env.cr.execute("SELECT DISTINCT store_id, product_id FROM bridge_touch WHERE channel_id = %s", [channel.id])
+        self.env.cr.execute(
+            "SELECT DISTINCT store_id, product_id FROM bridge_touch WHERE channel_id = %s", [channel.id]
+        )
         found = Evidence(touched=set(self.env.cr.fetchall()))
         found.sales = self._unbooked(channel)
-        domain = [("channel_id", "=", channel.id), ("is_hint", "=", True), ("state", "in", ("pending", "failed"))]
-        found.unread = self.env["bridge.event"].search_count(domain)
         if "bridge.hold" in self.env:
             found.holds = self._holds(channel, levels)
         return found
@@ -78,7 +77,12 @@ class BridgeAgreementCause(models.AbstractModel):
     def _holds(self, channel, levels):
         """{(store id, product id): [(quantity, what for)]} promised now or until a moment ago."""
         recent = fields.Datetime.now() - HOLD_MEMORY
-        domain = [("product_id", "in", levels.product_id.ids), "|", ("state", "=", "active"), ("write_date", ">=", recent)]
+        domain = [
+            ("product_id", "in", levels.product_id.ids),
+            "|",
+            ("state", "=", "active"),
+            ("write_date", ">=", recent),
+        ]
         holds = self.env["bridge.hold"].sudo().search(domain)
         found = {}
         for store in levels.store_id:
@@ -129,14 +133,6 @@ class BridgeAgreementCause(models.AbstractModel):
         gap = line.shown - level.confirmed
         if gap and evidence.sales.get(key):
             return "sale", self._sale_text(evidence.sales[key], gap, numbers)
-        if gap < 0 and evidence.unread:
-            text = self.env._(
-                "The channel shows %(shown)s, we believed %(believed)s; %(count)s of its notifications could not be "
-                "read yet, a sale may be among them.",
-                count=evidence.unread,
-                **numbers,
-            )
-            return "sale", text
         held = evidence.holds.get(key, ())
         quantity = sum(amount for amount, _text in held)
         if quantity and quantity in (abs(gap), abs(line.shown - level.desired)):

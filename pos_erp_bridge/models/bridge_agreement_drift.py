@@ -1,10 +1,13 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """Drift: levels that do not agree for longer than a channel's limit are an alarm."""
 
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.tools import SQL
 
 TROUBLED_AFTER = 5  # minutes; until then a level that is being told is nothing worth noting
+ALARM_AGAIN = timedelta(days=1)
 ACTIVITY = "pos_erp_bridge.mail_activity_drift"
 
 
@@ -30,13 +33,17 @@ class BridgeChannel(models.Model):
     )
     drift_small = fields.Integer("Small is up to (pieces)", default=3, required=True)
     drift_hours = fields.Integer("Alarm after (hours)", default=24, required=True)
-    drift_count = fields.Integer("Drift", compute="_compute_drift", help="Levels that differ for longer than the limit.")
+    drift_alarmed_at = fields.Datetime(readonly=True, copy=False)
+    drift_count = fields.Integer(
+        "Drift", compute="_compute_drift", help="Levels that differ for longer than the limit."
+    )
     drift_text = fields.Char("Age of the drift", compute="_compute_drift")
     drift_open_count = fields.Integer("Open differences", compute="_compute_drift")
     compare_text = fields.Char("Comparison under way", compute="_compute_drift")
 
     _drift_positive = models.Constraint(
-        "CHECK(drift_hours > 0 AND drift_small >= 0)", "The limit is at least one hour, a small difference not negative."
+        "CHECK(drift_hours > 0 AND drift_small >= 0)",
+        "The limit is at least one hour, a small difference not negative.",
     )
 
     @api.depends_context("lang")
@@ -68,7 +75,8 @@ class BridgeChannel(models.Model):
                     WHERE l.channel_id = ANY(%s) AND l.differs_since IS NOT NULL
                       AND l.differs_since < %s - c.drift_hours * interval '1 hour'
                     GROUP BY l.channel_id""",
-                self.ids, fields.Datetime.now(),
+                self.ids,
+                fields.Datetime.now(),
             )
         )
         return {channel_id: (count, since) for channel_id, count, since in rows}
@@ -82,6 +90,15 @@ class BridgeChannel(models.Model):
         return self._open("bridge_agreement_line_action", open=True)
 
     # -- watching --------------------------------------------------------------------------------
+    def _push_levels(self):
+        super()._push_levels()
+        self._retrying(lambda channel: channel.env["bridge.agreement.line"]._end_sent(channel))
+
+    def _may_alarm(self, now):
+        """Once; again after a day where somebody ticked it off and it still differs."""
+        last = self.drift_alarmed_at
+        return not last or (last < now - ALARM_AGAIN and not self.activity_search([ACTIVITY]))
+
     def _watch_drift(self):
         """Keep since when each level differs, end repairs that are done, raise the alarm once and take it back."""
         self.env["bridge.agreement.line"]._end_sent(self)
@@ -89,7 +106,9 @@ class BridgeChannel(models.Model):
         now = fields.Datetime.now()
         self.env.cr.execute(
             """UPDATE bridge_stock_level SET differs_since = write_date
-                WHERE channel_id = %s AND state != 'synced' AND differs_since IS NULL AND write_date < %s""",
+                WHERE channel_id = %s AND state != 'synced' AND differs_since IS NULL AND write_date < %s
+                  AND EXISTS (SELECT FROM bridge_binding b WHERE b.channel_id = bridge_stock_level.channel_id
+                                 AND b.entity = 'product' AND b.res_id = bridge_stock_level.product_id)""",
             [self.id, fields.Datetime.subtract(now, minutes=TROUBLED_AFTER)],
         )
         self.env.cr.execute(
@@ -101,8 +120,8 @@ class BridgeChannel(models.Model):
         )
         self.env["bridge.stock.level"].invalidate_model(["differs_since"])
         count, since = self._drift().get(self.id, (0, None))
-        has_alarm = bool(self.activity_search([ACTIVITY]))
-        if count and not has_alarm and self.state == "live":
+        if count and self.state == "live" and self._may_alarm(now):
+            self.drift_alarmed_at = now
             note = self.env._(
                 "%(count)s levels of this channel do not agree with Odoo, the oldest for %(age)s. Open Drift on the "
                 "dashboard: each line says its likely cause and what to do.",
@@ -115,5 +134,6 @@ class BridgeChannel(models.Model):
                 summary=self.env._("Stock does not agree"),
                 note=note,
             )
-        elif has_alarm and not count:
+        elif self.drift_alarmed_at and not count:
+            self.drift_alarmed_at = False
             self.activity_feedback([ACTIVITY], feedback=self.env._("All levels agree again."))

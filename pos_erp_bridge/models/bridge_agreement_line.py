@@ -108,7 +108,10 @@ class BridgeAgreementLine(models.Model):
         )
 
     def action_open_level(self):
+        """Row click: the level, or the mappings where no product is known."""
         self.ensure_one()
+        if not self.level_id:
+            return self.channel_id.action_open_work_items()
         action = self.env["ir.actions.act_window"]._for_xml_id("pos_erp_bridge.bridge_stock_level_action")
         return {**action, "domain": [("id", "=", self.level_id.id)], "context": {}}
 

@@ -23,6 +23,8 @@ class BridgeAgreementLook(models.Model):
     agrees = fields.Boolean()
     look_at = fields.Datetime()
 
+    _due_index = models.Index("(channel_id, look_at) WHERE look_at IS NOT NULL")
+
     @api.model
     def _ask(self, channel, hints):
         """Stock hints {(store id, stock id): {marks}} that are no echo of ours: have a look at those levels later.
@@ -37,7 +39,7 @@ class BridgeAgreementLook(models.Model):
         )
         own = {row[0] for row in self.env.cr.fetchall()}
         foreign = [key for key, found in hints.items() if found - own]
-        if not foreign or self.search_count([("channel_id", "=", channel.id)], limit=LOOK_QUEUE) >= LOOK_QUEUE:
+        if not foreign or self._waiting(channel) >= LOOK_QUEUE:
             return
         levels, _unmapped = self.env["bridge.stock.level"]._of_channel(channel, foreign)
         look_at = fields.Datetime.add(fields.Datetime.now(), seconds=LOOK_AFTER)
@@ -48,6 +50,9 @@ class BridgeAgreementLook(models.Model):
                 if level.is_known
             ]
         )
+
+    def _waiting(self, channel):
+        return self.search_count([("channel_id", "=", channel.id), ("look_at", "!=", False)], limit=LOOK_QUEUE)
 
     @api.model
     def _due(self, channel):

@@ -8,14 +8,14 @@ from psycopg2.errors import UniqueViolation
 
 from odoo import api, fields, models
 
-from ..connectors.base import Capability
+from ..connectors.base import Capability, DataError
 from .bridge_poll import BEGINNING
 
 SLICE = 40.0  # seconds of a lane's run; the next one goes on at the page
 OUTDATED = timedelta(hours=6)  # a comparison cut off so long ago starts again
 SALES = {"sale": Capability.SALES_IN, "order": Capability.ORDERS_IN}
 SALES_PATIENCE = timedelta(minutes=2)  # for sales that were told of and are not booked yet
-LINES = 200  # differences judged in one transaction
+LINES = 1000  # differences judged in one transaction
 LOOK_BATCH, LOOKS_AT_ONCE, LOOK_PAUSE = 50, 200, 10  # levels read singly: in one go, in one run; seconds between runs
 
 
@@ -203,7 +203,14 @@ class BridgeChannel(models.Model):
     def _fetch_levels(self, connector, keys):
         """{(store id, stock id): quantity} of these levels at the channel; what it does not list is left out."""
         ids = [connector.level_id(*key) for key in dict.fromkeys(keys)]
-        levels = [connector.translate("stock", fact.payload) for fact in connector.fetch("stock", ids)]
+        try:
+            facts = connector.fetch("stock", ids)
+        except DataError:
+            if len(ids) == 1:
+                return {}
+            # One the channel cannot make sense of must not hide the others.
+            return {key: found for one in keys for key, found in self._fetch_levels(connector, [one]).items()}
+        levels = [connector.translate("stock", fact.payload) for fact in facts]
         return {(level.store_id, level.stock_id): float(level.quantity) for level in levels}
 
     # -- hints -----------------------------------------------------------------------------------

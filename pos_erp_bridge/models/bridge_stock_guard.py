@@ -216,7 +216,9 @@ class BridgeAgreement(models.Model):
         channel = self.channel_id
         Level = self.env["bridge.stock.level"]
         # Together and not page by page, so that the guard sees the whole of it.
-        levels = Level.search([*channel._unread(), "|", ("is_known", "=", True), ("create_date", "<=", self.create_date)])
+        levels = Level.search(
+            [*channel._unread(), "|", ("is_known", "=", True), ("create_date", "<=", self.create_date)]
+        )
         if levels:
             levels.write({"read_at": self.finished_at})
             levels._guard(channel, levels)

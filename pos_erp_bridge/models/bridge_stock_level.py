@@ -60,6 +60,7 @@ class BridgeStockLevel(models.Model):
     echo_mark = fields.Char(readonly=True, help="The channel's own id of the change our last push made.")
 
     _key_uniq = models.Constraint("UNIQUE(store_id, product_id)", "One level per store and product.")
+    _echo_index = models.Index("(channel_id, echo_mark) WHERE echo_mark IS NOT NULL")
     _due_index = models.Index("(channel_id, run_at) WHERE state IN ('due', 'stale')")
 
     def action_push(self):
@@ -188,7 +189,7 @@ class BridgeStockLevel(models.Model):
                         "is_known": True,
                         "pushed_at": now,
                         "push_id": False,
-                        "echo_mark": result.mark,
+                        "echo_mark": result.mark or False,
                         "state": "synced" if level.desired == float(item.quantity) else "due",
                         "message": False,
                         "attempts": 0,
