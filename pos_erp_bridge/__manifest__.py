@@ -27,6 +27,8 @@
         "views/res_config_settings_views.xml",
         "views/bridge_menus.xml",
         "views/bridge_agreement_views.xml",
+        "security/bridge_security_stock.xml",
+        "data/bridge_cron.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
