@@ -22,7 +22,7 @@ class Evidence:
 
     touched: set = field(default_factory=set)  # changed here, not folded yet
     sales: dict = field(default_factory=dict)  # key: [(signed quantity, document)] not booked yet
-    holds: dict = field(default_factory=dict)  # key: [(quantity, what for)]
+    holds: dict = field(default_factory=dict)  # key: [(quantity, order, whether the channel's own)]
 
 
 class BridgeAgreementCause(models.AbstractModel):
@@ -37,8 +37,7 @@ class BridgeAgreementCause(models.AbstractModel):
         )
         found = Evidence(touched=set(self.env.cr.fetchall()))
         found.sales = self._unbooked(channel)
-        if "bridge.hold" in self.env:
-            found.holds = self._holds(channel, levels)
+        found.holds = self._holds(channel, levels)
         return found
 
     def _unbooked(self, channel):
@@ -75,22 +74,24 @@ class BridgeAgreementCause(models.AbstractModel):
         return found
 
     def _holds(self, channel, levels):
-        """{(store id, product id): [(quantity, what for)]} promised now or until a moment ago."""
+        """{(store id, product id): [(quantity, order, whether the channel's own)]} promised now or a moment ago."""
         recent = fields.Datetime.now() - HOLD_MEMORY
         domain = [
             ("product_id", "in", levels.product_id.ids),
+            ("source", "=", "hand"),
             "|",
             ("state", "=", "active"),
-            ("write_date", ">=", recent),
+            ("ended_at", ">=", recent),
         ]
         holds = self.env["bridge.hold"].sudo().search(domain)
         found = {}
         for store in levels.store_id:
-            within = store.location_id.parent_path or ""
+            place = store.location_id.parent_path or "-"
             for hold in holds:
-                if (hold.location_id.parent_path or "").startswith(within):
-                    text = hold.order_ref or hold.display_name
-                    found.setdefault((store.id, hold.product_id.id), []).append((hold.quantity, text))
+                other = hold.location_id.parent_path or "-"
+                if other.startswith(place) or place.startswith(other):
+                    entry = (hold.quantity, hold.order_ref, hold.channel_id == channel)
+                    found.setdefault((store.id, hold.product_id.id), []).append(entry)
         return found
 
     @api.model
@@ -133,13 +134,14 @@ class BridgeAgreementCause(models.AbstractModel):
         gap = line.shown - level.confirmed
         if gap and evidence.sales.get(key):
             return "sale", self._sale_text(evidence.sales[key], gap, numbers)
-        held = evidence.holds.get(key, ())
-        quantity = sum(amount for amount, _text in held)
-        if quantity and quantity in (abs(gap), abs(line.shown - level.desired)):
+        # A channel takes off by itself only what it promised itself; what others promised shows in what we want.
+        held = [entry for entry in evidence.holds.get(key, ()) if entry[2] or not gap]
+        quantity = sum(entry[0] for entry in held)
+        if quantity and quantity == abs(gap or line.shown - level.desired):
             text = self.env._(
                 "The channel shows %(shown)s, it should show %(wanted)s; %(held)s are or were promised: %(orders)s.",
                 held=_text(quantity),
-                orders=", ".join(text for _amount, text in held[:5]),
+                orders=", ".join(dict.fromkeys(entry[1] for entry in held[:5])),
                 **numbers,
             )
             return "hold", text

@@ -50,7 +50,9 @@ class BridgeChannel(models.Model):
     def _compute_drift(self):
         now = fields.Datetime.now()
         drift = self._drift() if self.ids else {}
-        opened = self._counts("bridge.agreement.line", [("state", "in", ("check", "open"))])
+        # Items nobody mapped are counted under "To decide" already.
+        domain = [("state", "in", ("check", "open")), ("cause", "!=", "unmapped")]
+        opened = self._counts("bridge.agreement.line", domain)
         runs = self.env["bridge.agreement"].search(
             [("channel_id", "in", self.ids), ("state", "in", ("reading", "checking"))]
         )
@@ -123,8 +125,8 @@ class BridgeChannel(models.Model):
         if count and self.state == "live" and self._may_alarm(now):
             self.drift_alarmed_at = now
             note = self.env._(
-                "%(count)s levels of this channel do not agree with Odoo, the oldest for %(age)s. Open Drift on the "
-                "dashboard: each line says its likely cause and what to do.",
+                "Levels of this channel that do not agree with Odoo: %(count)s, the oldest for %(age)s. Open Drift and "
+                "Open differences on the dashboard: each line says its likely cause.",
                 count=count,
                 age=self._duration_text((now - since).total_seconds()),
             )

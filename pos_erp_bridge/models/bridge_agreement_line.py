@@ -75,19 +75,24 @@ class BridgeAgreementLine(models.Model):
         self.env["bridge.agreement"]._check_may_act()
         self.check_access("read")
         lines = self.sudo().filtered(lambda line: line.state == "open")
-        ready = lines.filtered(lambda line: line.cause in ("foreign", "missing", "push", "hold"))
+        ready = lines.filtered(
+            # What the guard holds is decided there, with all that belongs to it.
+            lambda line: (
+                line.cause in ("foreign", "missing") or (line.cause == "push" and line.level_id.state != "held")
+            )
+        )
         if not ready:
             raise UserError(
                 self.env._(
-                    "Nothing here can be repaired: a sale on its way is waited for, and an item that is not mapped "
-                    "is decided under Mappings."
+                    "Nothing here can be repaired: a sale or promise on its way is waited for, and an item that is not "
+                    "mapped is decided under Mappings."
                 )
             )
         ready._repair(self.env._("By %s.", self.env.user.name))
         left = len(lines - ready)
         text = self.env._("%s levels are set anew.", len(ready))
         if left:
-            text += " " + self.env._("%s are left alone: a sale is on its way, or the item is not mapped.", left)
+            text += " " + self.env._("%s are left alone: a sale is on its way, it is held, or not mapped.", left)
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -129,8 +134,6 @@ class BridgeAgreementLine(models.Model):
                 # What was sold and booked since the comparison moved both numbers alike.
                 ground = level.confirmed + line.shown - line.believed
                 vals |= {"confirmed": ground, "is_known": True, "push_id": False, "stale_since": False}
-            elif level.state == "held":
-                continue  # the question is asked elsewhere, with all that belongs to it
             level.write(vals)
             line.write({"state": "sent", "action_taken": who})
         for channel, lines in self.grouped("channel_id").items():

@@ -102,7 +102,8 @@ class BridgeChannel(models.Model):
         if run and run.write_date < fields.Datetime.now() - OUTDATED:
             run.action_stop()
             run = Agreement._start(self, run.kind)
-        if not run and self._is_reconcile_due():
+        levels = self.env["bridge.stock.level"]
+        if not run and self._is_reconcile_due() and levels.search_count([("channel_id", "=", self.id)], limit=1):
             # Noted at once: when the channel cannot be read, the night is over, not the day.
             self.reconciled_at = fields.Datetime.now()
             run = Agreement._start(self, "night")

@@ -33,7 +33,7 @@ class Agreement:
     def publish(self):
         self.env["bridge.touch"]._touch_channel(self.channel)
         self.run_lanes(self.vendor, "outward")
-        self.env["bridge.agreement"].search([]).unlink()  # those of connecting
+        self.channel.reconciled_at = fields.Datetime.now()
 
     def compare(self):
         """Ask for a comparison and let the lanes work; returns it."""
@@ -256,6 +256,28 @@ class Agreement:
         self.compare()
         self.assertEqual(self.shown(TEA), 95)
         self.assertEqual(set(self.lines().mapped("state")), {"settled"})
+
+    def test_a_promise_explains(self):
+        """What the channel promised to an order on its way is left alone; the promise long over, it is an edit."""
+        self.publish()
+        hold = self.env["bridge.hold"].create(
+            {
+                "channel_id": self.channel.id, "company_id": self.env.company.id, "order_ref": "#77", "line_ref": "1",
+                "product_id": self.products[TEA].id, "location_id": self.location.id, "quantity": 3,
+                "purpose": "order", "claimed_at": fields.Datetime.now(),
+            }
+        )  # fmt: skip
+        self.vendor.do("set_stock", TEA, 97)
+        self.compare()
+        line = self.lines()
+        self.assertEqual(self.facts(line), (self.products[TEA], 97, 100, 100, "hold", "open"))
+        self.assertIn("3 are or were promised: #77", line.reason)
+        self.assertEqual(self.shown(TEA), 97)
+        with self.assertRaises(UserError):
+            line.action_repair()
+        hold.write({"state": "released", "ended_at": fields.Datetime.now() - timedelta(minutes=11)})
+        self.compare()
+        self.assertEqual((self.facts(line)[-2:], self.shown(TEA)), (("foreign", "repaired"), 100))
 
     def test_unknown_there(self):
         """An item the channel does not list is looked for singly, told as such, and told anew on demand."""
