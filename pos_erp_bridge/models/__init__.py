@@ -23,6 +23,8 @@ from . import (
     bridge_agreement_run,
     bridge_agreement_drift,
     bridge_stock_guard,
+    bridge_stock_why,
+    bridge_rule_preset,
     stock_quant,
     bridge_channel_dashboard,
     bridge_rehearsal,
