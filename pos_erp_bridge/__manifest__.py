@@ -11,6 +11,8 @@
     "data": [
         "security/bridge_security.xml",
         "security/ir.model.access.csv",
+        "security/bridge_security_agreement.xml",
+        "data/bridge_agreement_data.xml",
         "views/bridge_event_views.xml",
         "views/bridge_work_item_views.xml",
         "views/bridge_binding_views.xml",
@@ -37,6 +39,7 @@
         "views/bridge_places_settings_views.xml",
         "data/bridge_places_cron.xml",
         "views/bridge_substitute_views.xml",
+        "views/bridge_agreement_views.xml",
         "security/bridge_security_stock.xml",
         "data/bridge_cron.xml",
         "views/bridge_hold_views.xml",

@@ -1,5 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from . import (
+    test_agreement,
     test_conformance,
     test_mismatch,
     test_season,

@@ -38,3 +38,10 @@ def goods(env, store, product):
     env["bridge.season"].create({"name": "Summer", "end_date": "2999-08-31", "product_ids": product.ids})
     env["bridge.sales.limit"].create({"name": "Ten", "cap_total": 10, "product_ids": product.ids})
     env["bridge.preorder"].create({"name": "Tea", "product_ids": product.ids})
+def comparison(env, store, product):
+    level = env["bridge.stock.level"].search([("store_id", "=", store.id), ("product_id", "=", product.id)])
+    level.state = "held"
+    run = env["bridge.agreement"].create({"channel_id": store.channel_id.id, "kind": "demand"})
+    env["bridge.agreement.line"].create(
+        {"agreement_id": run.id, "channel_id": run.channel_id.id, "level_id": level.id, "shown": 1, "wanted": 2}
+    )

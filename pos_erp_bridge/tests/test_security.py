@@ -9,7 +9,7 @@ from .samples import make_samples
 
 GROUPS = ("auditor", "user", "manager", "administrator")
 # The wiring inside: credentials for system administrators, and rows only the lanes look at.
-INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.gate"}
+INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.gate", "bridge.agreement.look"}
 CREDENTIALS = {
     "bridge.channel": ("token", "setting_ids", "webhook_url"),
     "bridge.channel.setting": ("value", "shown_value"),
