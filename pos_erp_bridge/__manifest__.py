@@ -24,6 +24,10 @@
         "views/bridge_rehearsal_views.xml",
         "views/res_config_settings_views.xml",
         "views/bridge_menus.xml",
+        "security/bridge_security_outage.xml",
+        "views/bridge_emergency_sheet_views.xml",
+        "views/bridge_tally_views.xml",
+        "views/bridge_outage_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

@@ -41,4 +41,10 @@ from . import (
     bridge_booking_refund,
     bridge_booking_master,
     bridge_parcel,
+    bridge_outage,
+    bridge_outage_channel,
+    bridge_emergency_sheet,
+    bridge_tally,
+    bridge_tally_line,
+    bridge_tally_match,
 )

@@ -17,4 +17,6 @@ from . import (
     test_web_parcel,
     test_web_orders,
     test_webhook,
+    test_outage,
+    test_tally,
 )

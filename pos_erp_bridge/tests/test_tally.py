@@ -1,0 +1,1 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
