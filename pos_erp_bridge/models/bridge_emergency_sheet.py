@@ -77,6 +77,7 @@ class ReportEmergencySheet(models.AbstractModel):
             "sheets": [self._sheet(store, which, days, data.get("categories") or []) for store in stores],
             "boxes": range(BOXES),
             "lang": self.env.lang or "en_US",
+            "title": self.env._("Emergency sheet %s", ", ".join(stores.mapped("name"))),
         }
 
     def _sheet(self, store, which, days, category_ids):
@@ -90,11 +91,11 @@ class ReportEmergencySheet(models.AbstractModel):
                 "Categories: %s", ", ".join(self.env["pos.category"].browse(category_ids).mapped("name"))
             ),
         }
+        printed_at, since = (self._local(channel, at) for at in (fields.Datetime.now(), channel.unanswered_since))
+        blind = since and self.env._("What the till sold since %s is not taken off.", since)
         return SimpleNamespace(
-            store=store, company=store.sudo().company_id, pages=pages, title=titles[which], count=len(products),
-            printed_at=self._local(channel, fields.Datetime.now()),
-            # While a channel is silent, what it sold since is not in these figures.
-            blind_since=self._local(channel, channel.unanswered_since),
+            store=store, company=store.sudo().company_id, pages=pages, title=titles[which], printed_at=printed_at,
+            stock_text=self.env._("Stock as of %s", printed_at), blind_text=blind,
         )  # fmt: skip
 
     def _local(self, channel, moment, pattern="yyyy-MM-dd HH:mm"):
@@ -153,13 +154,14 @@ class ReportEmergencySheet(models.AbstractModel):
             on_hand, changed_at = known.get(product.id, (0.0, None))
             quantity = free.get(product.id)
             width, bars = jan_bars.path(product.barcode or "")
+            promised = 0.0 if quantity is None else on_hand - max(0.0, quantity)
             rows.append(
                 SimpleNamespace(
                     height=ROW, heading="", number=number, product=product, barcode=product.barcode or "",
                     bars=bars, width=width, price=prices[product.id],
                     variant=product.product_template_attribute_value_ids._get_combination_name(),
                     quantity=None if quantity is None else f"{max(0.0, quantity):g}",
-                    promised=quantity is not None and f"{max(0.0, on_hand - max(0.0, quantity)):g}",
+                    promised=promised > 0 and self.env._("promised: %s", f"{promised:g}"),
                     changed_at=self._local(store.channel_id, changed_at, "MM-dd HH:mm"),
                 )
             )  # fmt: skip
