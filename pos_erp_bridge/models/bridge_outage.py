@@ -56,7 +56,8 @@ class BridgeOutage(models.Model):
                    VALUES (%(channel)s, %(company)s, %(now)s, %(reason)s, 100, false, false, %(uid)s, %(now)s, %(uid)s,
                            %(now)s)
                    ON CONFLICT (channel_id) WHERE ended_at IS NULL
-                   DO UPDATE SET reason = excluded.reason WHERE bridge_outage.reason IS DISTINCT FROM excluded.reason""",
+                   DO UPDATE SET reason = excluded.reason
+                   WHERE bridge_outage.reason IS DISTINCT FROM excluded.reason""",
                 channel=channel.id, company=channel.company_id.id, now=now, reason=reason, uid=self.env.uid,
             )
         )  # fmt: skip
@@ -107,5 +108,4 @@ class BridgeAvailability(models.AbstractModel):
     @api.model
     def _share_factor(self, store):
         """1.0 while the channel answers, down to 0.0 the longer it does not."""
-        parent = getattr(super(), "_share_factor", None)
-        return (parent(store) if parent else 1.0) * store.channel_id._blind_percent() / 100
+        return super()._share_factor(store) * store.channel_id._blind_percent() / 100

@@ -146,7 +146,7 @@ class BridgeTallyLine(models.Model):
 
 
 class BridgeTallyArrival(models.Model):
-    """So much of one tallied product is what that receipt sold. A receipt counts once on a line, whatever its versions."""
+    """So much of one tallied product is what that receipt sold. On a line it counts once, whatever its versions."""
 
     _name = "bridge.tally.arrival"
     _description = "Arrival of what was tallied"
@@ -155,7 +155,9 @@ class BridgeTallyArrival(models.Model):
     line_id = fields.Many2one("bridge.tally.line", required=True, ondelete="cascade", readonly=True, index=True)
     company_id = fields.Many2one(related="line_id.company_id", store=True)
     order_id = fields.Many2one("pos.order", "Receipt", readonly=True, ondelete="set null")
-    receipt = fields.Char("Receipt key", required=True, readonly=True, index=True, help="The receipt, whatever its versions became.")
+    receipt = fields.Char(
+        "Receipt key", required=True, readonly=True, index=True, help="The receipt, whatever its versions became."
+    )
     quantity = fields.Float(digits="Product Unit", readonly=True)
 
     _receipt_uniq = models.Constraint("UNIQUE(line_id, receipt)", "A receipt arrives once.")

@@ -210,7 +210,8 @@ class TestEmergencySheet(OutageCase):
         user = new_test_user(self.env, "sheet_user", "pos_erp_bridge.group_bridge_auditor",
                              company_id=self.env.company.id, company_ids=self.env.company.ids)  # fmt: skip
         html = self.sheet(store, user=user)
-        for text in ("Emergency sheet", store.name, "緑茶 525ml", TEA, jan_bars.path(TEA)[1], "138", "飲料", "99", "98", "1 / 1"):
+        bars = jan_bars.path(TEA)[1]
+        for text in ("Emergency sheet", store.name, "緑茶 525ml", TEA, bars, "138", "飲料", "99", "98", "1 / 1"):
             self.assertIn(text, html)
         self.assertNotIn("歯ブラシ", html, "it was not sold")
         self.assertLess(html.index("飲料"), html.index("紅鮭"), "products of no category come last")
