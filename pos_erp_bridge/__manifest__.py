@@ -28,6 +28,8 @@
         "views/bridge_emergency_sheet_views.xml",
         "views/bridge_tally_views.xml",
         "views/bridge_outage_views.xml",
+        "security/bridge_security_stock.xml",
+        "data/bridge_cron.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

@@ -9,6 +9,7 @@ import hashlib
 from contextlib import contextmanager
 
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 LANE_PATIENCE_MS = 10_000
 # Another transaction got in between: nothing is wrong, the same again will do.
@@ -78,3 +79,44 @@ TAKE_QUANTS = """
      WHERE product_id = ANY(%s) AND location_id = ANY(%s) AND lot_id IS NULL AND owner_id IS NULL
      ORDER BY id FOR NO KEY UPDATE
 """
+
+# -- promises -------------------------------------------------------------------------------------
+# One row per product, the gate: whoever promises stock of it passes here, one at a time, in product order. The row
+# is *written*, not just locked: a transaction that reserves through the ORM (REPEATABLE READ) then conflicts with a
+# promise made since its snapshot, and starts over, instead of counting on old numbers.
+PASS_GATE = """
+    WITH mine AS (SELECT product_id FROM bridge_gate WHERE product_id = ANY(%s) ORDER BY product_id FOR NO KEY UPDATE)
+    UPDATE bridge_gate g SET passed = g.passed + 1 FROM mine WHERE g.product_id = mine.product_id
+"""
+OPEN_GATE = """
+    INSERT INTO bridge_gate (product_id, passed) SELECT id, 0 FROM product_product WHERE id = ANY(%s) ORDER BY id
+        ON CONFLICT (product_id) DO NOTHING
+"""
+PROMISE_PATIENCE_MS = 5_000
+
+# Promises nobody kept in time. SKIP LOCKED: one that is just being turned into a reservation is not ours to end.
+EXPIRE = """
+    UPDATE bridge_hold SET state = 'expired', ended_at = %(now)s
+     WHERE id IN (SELECT id FROM bridge_hold WHERE state = 'active' AND expires_at <= %(now)s
+                   ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    RETURNING location_id, product_id
+"""
+
+# Exactly once: of two who end the same promise, the second finds it ended (or starts over, in a working transaction).
+END = """
+    UPDATE bridge_hold SET state = %(state)s, ended_at = %(now)s
+     WHERE id = ANY(%(ids)s) AND state = 'active'
+    RETURNING id, location_id, product_id, quantity
+"""
+
+
+@contextmanager
+def promise_cursor(registry):
+    """A short transaction of its own for promises, committed at the end: READ COMMITTED, so that what is read behind
+    the gate is the newest there is. (Inside of a test's transaction, the only one there is, the level stays.)"""
+    with registry.cursor() as cr:
+        if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            cr.execute(
+                f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {PROMISE_PATIENCE_MS}"
+            )
+        yield cr

@@ -1,36 +1,226 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-import math
+from collections import defaultdict
 
 from odoo import api, models
+from odoo.tools import SQL
+
+from ..allocation import EVERYTHING, allocate, floor
 
 
 class BridgeAvailability(models.AbstractModel):
-    """Available to sell: the one definition everything uses. Today on hand − reserved; holds, safety stock
-    and each channel's share are subtracted here when they come."""
+    """Available to sell: the one definition everything uses.
+
+    On hand − reserved − promised (holds) − safety stock − what is kept for other channels; of that the channel's share.
+    In the product's base unit. A kit's is that of its scarcest component, in whole kits. A product that keeps no stock
+    is unknown and left out.
+    """
 
     _name = "bridge.availability"
     _description = "Available to sell"
 
+    # -- the numbers of a place --------------------------------------------------------------------
+    @api.model
+    def _stock(self, location, products):
+        """{product id: (on hand, reserved, held, limit)} at a location and the places within it.
+
+        ``limit`` is None, or what is left of a larger place around this one where something is promised of that one
+        as a whole. Kits as their components make them.
+        """
+        components = self.env["bridge.kit"]._components(products)
+        plain = products.filtered(lambda product: product.is_storable and product.id not in components)
+        wanted = set(plain.ids).union(*components.values()) if components else set(plain.ids)
+        numbers = self._plain_stock(location, wanted)
+        nothing = (0.0, 0.0, 0.0, None)
+        result = {product_id: numbers.get(product_id, nothing) for product_id in plain.ids}
+        for kit_id, parts in components.items():
+            if parts:
+                result[kit_id] = self._kit_stock(numbers, parts, nothing)
+        return result
+
+    @staticmethod
+    def _kit_stock(numbers, parts, nothing):
+        """The numbers of the scarcest component, as whole kits."""
+
+        def left(row):
+            return min(row[0] - row[1] - row[2], row[3] if row[3] is not None else float("inf"))
+
+        rows = [tuple(n and n / each for n in numbers.get(part, nothing)) for part, each in parts.items()]
+        on_hand, reserved, held, limit = min(rows, key=left)
+        return (on_hand, reserved, held, limit)
+
+    def _plain_stock(self, location, product_ids):
+        if not product_ids:
+            return {}
+        self.env["stock.quant"].flush_model(["product_id", "location_id", "quantity", "reserved_quantity"])
+        self.env["bridge.hold"].flush_model(["product_id", "location_id", "quantity", "state", "source"])
+        ids, within = sorted(product_ids), SQL("l.parent_path LIKE %s", f"{location.parent_path}%")
+        on_hand = {
+            product_id: (quantity, reserved)
+            for product_id, quantity, reserved in self.env.execute_query(
+                SQL(
+                    """SELECT q.product_id, sum(q.quantity), sum(q.reserved_quantity)
+                         FROM stock_quant q JOIN stock_location l ON l.id = q.location_id
+                        WHERE q.product_id = ANY(%s) AND %s GROUP BY q.product_id""",
+                    ids, within,
+                )
+            )
+        }  # fmt: skip
+        held = dict(
+            self.env.execute_query(
+                SQL(
+                    """SELECT h.product_id, sum(h.quantity)
+                         FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
+                        WHERE h.state = 'active' AND h.source = 'hand' AND h.product_id = ANY(%s) AND %s
+                        GROUP BY h.product_id""",
+                    ids, within,
+                )
+            )
+        )  # fmt: skip
+        limits = self._limits(location, ids)
+        return {
+            product_id: (float(quantity or 0.0), float(reserved or 0.0), float(held.get(product_id, 0.0)),
+                         limits.get(product_id))
+            for product_id in {*on_hand, *held, *limits}
+            for quantity, reserved in [on_hand.get(product_id, (0.0, 0.0))]
+        }  # fmt: skip
+
+    def _limits(self, location, product_ids):
+        """{product id: what is left of the tightest place around ``location`` that something is promised of}."""
+        around = [int(part) for part in location.parent_path.split("/")[:-2]]
+        if not around:
+            return {}
+        places = self.env.execute_query(
+            SQL(
+                """SELECT DISTINCT h.product_id, l.parent_path
+                     FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
+                    WHERE h.state = 'active' AND h.source = 'hand' AND h.product_id = ANY(%s)
+                      AND h.location_id = ANY(%s)""",
+                product_ids, around,
+            )
+        )  # fmt: skip
+        result = {}
+        by_path = defaultdict(list)
+        for product_id, path in places:
+            by_path[path].append(product_id)
+        for path, ids in by_path.items():
+            rows = self.env.execute_query(
+                SQL(
+                    """SELECT p.id,
+                              coalesce((SELECT sum(q.quantity - q.reserved_quantity) FROM stock_quant q
+                                          JOIN stock_location l ON l.id = q.location_id
+                                         WHERE q.product_id = p.id AND l.parent_path LIKE %(path)s), 0)
+                            - coalesce((SELECT sum(h.quantity) FROM bridge_hold h
+                                          JOIN stock_location l ON l.id = h.location_id
+                                         WHERE h.product_id = p.id AND h.state = 'active' AND h.source = 'hand'
+                                           AND l.parent_path LIKE %(path)s), 0)
+                         FROM unnest(%(ids)s) AS p(id)""",
+                    path=f"{path}%", ids=ids,
+                )
+            )  # fmt: skip
+            for product_id, left in rows:
+                result[product_id] = min(float(left), result.get(product_id, float("inf")))
+        return result
+
     @api.model
     def _available(self, location, products):
-        """{product id: quantity in its base unit} at a location and the places within it.
-
-        A product without any quant has none; a product that keeps no stock is unknown and left out.
-        """
-        products = products.filtered("is_storable")
-        groups = (
-            self.env["stock.quant"]
-            .sudo()
-            ._read_group(
-                [("product_id", "in", products.ids), ("location_id", "child_of", location.id)],
-                ["product_id"],
-                ["quantity:sum", "reserved_quantity:sum"],
-            )
-        )
-        free = {product.id: quantity - reserved for product, quantity, reserved in groups}
-        return {product_id: free.get(product_id, 0.0) for product_id in products.ids}
+        """{product id: on hand − reserved − promised} at a location and the places within it; no rule applied."""
+        return {
+            product_id: min(on_hand - reserved - held, on_hand - reserved - held if limit is None else limit)
+            for product_id, (on_hand, reserved, held, limit) in self._stock(location, products).items()
+        }
 
     @api.model
     def _publishable(self, quantity):
         """Whole units a channel may be told; never below zero."""
-        return max(0, math.floor(quantity + 1e-6))
+        return floor(quantity)
+
+    # -- what a channel may sell of it -------------------------------------------------------------
+    @api.model
+    def _for_stores(self, stores, products):
+        """{(store id, product id): :class:`~..allocation.Availability`} for stores (of any channels) that have a place.
+
+        What is not known is left out.
+        """
+        rules = self.env["bridge.allocation.rule"]._book(stores.company_id)
+        brakes = self._brakes(stores, products)
+        result = {}
+        for store in stores.filtered("location_id"):
+            location, shares = store.location_id, rules.shares(store, products)
+            numbers = self._stock(location, products)
+            others = self._others(rules, store, products, numbers)
+            per_day = self._per_day(location, products, shares)
+            factor = self._share_factor(store)
+            for product_id, (on_hand, reserved, held, limit) in numbers.items():
+                result[store.id, product_id] = allocate(
+                    on_hand,
+                    reserved,
+                    held,
+                    limit,
+                    shares.get(product_id, EVERYTHING),
+                    per_day.get(product_id, 0.0),
+                    others.get(product_id, 0.0),
+                    factor,
+                    brakes.get((store.id, product_id), ""),
+                )
+        return result
+
+    def _per_day(self, location, products, shares):
+        """Pieces sold a day, where a rule keeps hours' worth of it back."""
+        slow = {product_id for product_id, share in shares.items() if share.safety_hours}
+        if not slow or "bridge.velocity" not in self.env:
+            return {}
+        return self.env["bridge.velocity"]._per_day(location, products.filtered(lambda p: p.id in slow))
+
+    def _others(self, rules, store, products, numbers):
+        """{product id: what rules that come first keep for other channels, out of the same place}."""
+        kept = defaultdict(float)
+        for other in rules.exclusive_stores(store):
+            shares = rules.shares(other, products)
+            first = rules.shares(store, products)
+            mine = {
+                product_id: share
+                for product_id, share in shares.items()
+                if share.is_exclusive and share.sequence < first.get(product_id, EVERYTHING).sequence
+            }
+            if not mine:
+                continue
+            place, here = other.location_id, store.location_id
+            theirs = self._stock(place, products.browse(mine)) if place != here else numbers
+            for product_id, share in mine.items():
+                on_hand, reserved, held, limit = theirs.get(product_id, (0.0, 0.0, 0.0, None))
+                quantity = floor(share.of(on_hand - reserved - held - share.back(0.0)) * self._share_factor(other))
+                if here.parent_path.startswith(place.parent_path) and here != place:
+                    # Theirs is the larger place: only what they cannot have elsewhere is kept here.
+                    mine_here = numbers.get(product_id, (0.0, 0.0, 0.0, None))
+                    elsewhere = on_hand - reserved - held - (mine_here[0] - mine_here[1] - mine_here[2])
+                    quantity = max(0.0, quantity - max(0.0, elsewhere))
+                kept[product_id] += quantity
+        return kept
+
+    @api.model
+    def _keeps(self, channel, keys):
+        """{(location id, product id): units a promise to this channel must leave}: safety stock and others' shares.
+
+        :param keys: [(location id, product id)]; for Odoo's own orders (no channel) nothing is kept
+        """
+        stores = channel.store_ids.filtered("location_id")
+        if not stores or not self.env["bridge.allocation.rule"]._has_any(channel.company_id):
+            return {}
+        result = {}
+        for location_id in {location_id for location_id, _product in keys}:
+            store = stores.filtered(lambda s, i=location_id: s.location_id.id == i)[:1]
+            products = self.env["product.product"].browse({p for place, p in keys if place == location_id})
+            for (_store, product_id), found in self._for_stores(store, products).items():
+                result[location_id, product_id] = max(0.0, found.on_hand - found.reserved - found.held - found.quantity)
+        return result
+
+    # -- what features add -------------------------------------------------------------------------
+    @api.model
+    def _brakes(self, stores, products):
+        """{(store id, product id): sentence} where nothing may be sold just now, and why; features add theirs."""
+        return {}
+
+    @api.model
+    def _share_factor(self, store):
+        """0–1: how much of its share a channel keeps; less while it does not answer."""
+        return 1.0

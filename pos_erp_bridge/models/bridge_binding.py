@@ -67,6 +67,12 @@ class BridgeBinding(models.Model):
         return {binding.external_id: binding for binding in found}
 
     @api.model
+    def _products_of(self, channel):
+        """Products (product.product) the channel sells."""
+        found = self.sudo().search_fetch([("channel_id", "=", channel.id), ("entity", "=", "product")], ["res_id"])
+        return self.env["product.product"].browse(set(found.mapped("res_id")))
+
+    @api.model
     def _bind(self, channel, entity, rows):
         """Create bindings in one go. ``rows``: iterable of (external id, record, optional extra values)."""
         return self.sudo().create(

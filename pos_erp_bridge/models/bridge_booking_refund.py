@@ -124,7 +124,7 @@ class BridgeBookingRefund(models.AbstractModel):
             if part.returned:
                 back.setdefault(self._place(channel, plan, line), []).append(part)
             if (
-                order_line.product_id.is_storable
+                order_line.product_id._bridge_is_stocked()
                 and line.restock in ("return", "cancel")
                 and order_line.state == "sale"
             ):

@@ -241,7 +241,7 @@ class BridgeBookingTill(models.AbstractModel):
         own = defaultdict(lambda: defaultdict(float))
         for draft in drafts:
             for product, quantity in draft.goods:
-                if product.is_storable:
+                if product._bridge_is_stocked():
                     own[draft.key[0]][product.id] -= quantity
         for store, quantities in own.items():
             self.env["bridge.touch"]._touch_own(store, quantities)

@@ -252,7 +252,7 @@ class BridgeBookingWeb(models.AbstractModel):
         for (item, plan), order in zip(plans.items(), orders, strict=True):
             self._check_totals(item.record, order)
             plan.order = order.with_env(self.env)
-        self._confirm(orders)
+        self._confirm(orders, self._adopt(channel, plans))
         for plan in plans.values():
             own = {product: -quantity for product, quantity in plan.order._bridge_quantities().items()}
             self.env["bridge.touch"]._touch_own(plan.store, own)
@@ -261,10 +261,10 @@ class BridgeBookingWeb(models.AbstractModel):
         """Odoo's default values, asked once for all; some of them cost a search each."""
         return model.default_get([name for name, field in model._fields.items() if field.store])
 
-    def _confirm(self, orders):
+    def _confirm(self, orders, promised=frozenset()):
         """As ``action_confirm``, see :mod:`.stock_batch`."""
         self.env["stock.reference"].sudo().create([{"name": o.name, "sale_ids": [(4, o.id)]} for o in orders])
-        orders = orders.with_context(**{BATCH: Batch()})
+        orders = orders.with_context(**{BATCH: Batch(promised)})
         orders.action_confirm()
         orders.picking_ids.move_ids.filtered(lambda m: m.state not in ("draft", "cancel", "done"))._trigger_scheduler()
 

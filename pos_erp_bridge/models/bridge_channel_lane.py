@@ -115,9 +115,22 @@ class BridgeChannel(models.Model):
                     description=f"{channel.name}: {lane}",
                 )._run_lane(lane)
             return
-        crons = self._lane_crons()
-        if cron_ids := {crons[i, lane] for i in channel_ids if (i, lane) in crons}:
+        if cron_ids := self._cron_ids(channel_ids, lane):
             self.env.cr.postcommit.add(partial(_wake_soon, self.env.cr.dbname, cron_ids))
+
+    @api.model
+    def _wake_now(self, channel_ids, lane):
+        """As ``_wake_many``, for what is committed already."""
+        if channel_ids and "queue.job" in self.env:
+            with self.env.registry.cursor() as cr:
+                self.with_env(api.Environment(cr, SUPERUSER_ID, {}))._wake_many(channel_ids, lane)
+            return
+        if cron_ids := self._cron_ids(channel_ids, lane):
+            _wake_soon(self.env.cr.dbname, cron_ids)
+
+    def _cron_ids(self, channel_ids, lane):
+        crons = self._lane_crons()
+        return {crons[i, lane] for i in channel_ids if (i, lane) in crons}
 
     def _wake(self, lane):
         self._wake_many(self.ids, lane)

@@ -29,7 +29,8 @@ class BridgeChannel(models.Model):
     def _run_inbound(self):
         deadline = time.monotonic() + SLICE
         while time.monotonic() < deadline:
-            if self._retrying(self._step_hints) + self._retrying(self._step_book):
+            fetched, claims = self._retrying(self._step_hints), self._promise()
+            if fetched + self._retrying(lambda channel, c=claims: self._step_book(channel, c)):
                 continue
             with self._transaction() as channel:
                 pause = channel._seconds_to_next()
@@ -85,11 +86,14 @@ class BridgeChannel(models.Model):
         return len(events)
 
     # -- booking ---------------------------------------------------------------------------------
-    def _step_book(self, channel):
-        """Translate and book one batch. Returns how many events were settled."""
+    def _step_book(self, channel, claims=None):
+        """Translate and book one batch. Returns how many events were settled.
+
+        :param claims: what orders of it were promised, see ``_promise``
+        """
         events = channel._claim(False, BOOK_BATCH)
         if events:
-            channel._book_events(events)
+            channel.with_context(bridge_asked=claims or {})._book_events(events)
         return len(events)
 
     def _book_events(self, events):

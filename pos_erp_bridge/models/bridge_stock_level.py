@@ -37,7 +37,9 @@ class BridgeStockLevel(models.Model):
     company_id = fields.Many2one(related="channel_id.company_id", store=True, index=True)
     store_id = fields.Many2one("bridge.store", required=True, ondelete="cascade", readonly=True)
     product_id = fields.Many2one("product.product", required=True, ondelete="cascade", readonly=True, index=True)
-    desired = fields.Float(digits="Product Unit", readonly=True, help="On hand − reserved, when last looked at.")
+    desired = fields.Float(
+        digits="Product Unit", readonly=True, help="What the channel may sell, when last looked at."
+    )
     confirmed = fields.Float(
         digits="Product Unit",
         readonly=True,
@@ -81,6 +83,7 @@ class BridgeStockLevel(models.Model):
             own[store_id, product_id] = own.get((store_id, product_id), 0.0) + (quantity or 0.0)
         if not own:
             return 0
+        self._add_kits(own)
         bound = set(self._stock_ids(channel, {product_id for _store, product_id in own}))
         desired = self._desired(channel, [key for key in own if key[1] in bound])
         levels = self._levels(channel, desired)
@@ -99,9 +102,19 @@ class BridgeStockLevel(models.Model):
         self._guard(channel, self.union(*levels.values()).filtered(lambda l: l.state == "due"))
         return len(own)
 
+    def _add_kits(self, own):
+        """A kit changes with each of its components."""
+        kits = self.env["bridge.kit"]._kits_with({product for _store, product in own})
+        if kits:
+            components = self.env["bridge.kit"]._components(kits)
+            for store_id, product_id in list(own):
+                for kit_id, parts in components.items():
+                    if product_id in parts:
+                        own.setdefault((store_id, kit_id), 0.0)
+
     @api.model
     def _desired(self, channel, keys):
-        """{(store id, product id): whole units the channel may sell}; what is not known is left out."""
+        """{(store id, product id): whole units the channel should show}; what is not known is left out."""
         by_store = {}
         for store_id, product_id in keys:
             by_store.setdefault(store_id, []).append(product_id)
@@ -109,9 +122,27 @@ class BridgeStockLevel(models.Model):
         result = {}
         for store in self.env["bridge.store"].browse(by_store).filtered("location_id"):
             products = self.env["product.product"].browse(by_store[store.id]).exists()
-            for product_id, quantity in availability._available(store.location_id, products).items():
-                result[store.id, product_id] = availability._publishable(quantity)
+            coming = self._own_on_the_way(store, products)
+            for (store_id, product_id), found in availability._for_stores(store, products).items():
+                result[store_id, product_id] = found.quantity + coming.get(product_id, 0)
         return result
+
+    def _own_on_the_way(self, store, products):
+        """{product id: pieces promised to orders of the channel that are not booked yet}: it has taken them off what it
+        shows already, and ``confirmed`` follows when they are booked."""
+        holds = self.env["bridge.hold"].sudo()._read_group(
+            [
+                ("channel_id", "=", store.channel_id.id),
+                ("store_id", "=", store.id),
+                ("state", "=", "active"),
+                ("purpose", "=", "import"),
+                ("sale_line_id", "=", False),
+                ("product_id", "in", products.ids),
+            ],
+            ["product_id"],
+            ["quantity:sum"],
+        )
+        return {product.id: quantity for product, quantity in holds}
 
     def _levels(self, channel, keys):
         """{(store id, product id): level}, made where missing."""

@@ -129,3 +129,7 @@ class ProductProduct(models.Model):
     def _bridge_is_kit(self):
         """Whether selling it moves other products (manufacturing is an optional module)."""
         return "is_kits" in self._fields and self.is_kits
+
+    def _bridge_is_stocked(self):
+        """Whether channels are told how many there are: it is kept in stock, or put together from what is."""
+        return self.is_storable or self._bridge_is_kit()

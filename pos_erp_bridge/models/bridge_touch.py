@@ -1,4 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from functools import partial
+
 from odoo import api, fields, models
 from odoo.tools import ormcache
 
@@ -44,6 +46,40 @@ class BridgeTouch(models.Model):
         return {location: tuple(pairs) for location, pairs in result.items()}
 
     @api.model
+    @ormcache()
+    def _stores_around_location(self):
+        """As ``_stores_by_location``, and for the places around a store's too: what is promised of a whole warehouse
+        is promised of its shops."""
+        inside = self._stores_by_location()
+        result = {location: list(pairs) for location, pairs in inside.items()}
+        Store, Location = self.env["bridge.store"].sudo(), self.env["stock.location"].sudo()
+        for pair in {pair for pairs in inside.values() for pair in pairs}:
+            place = Store.browse(pair[1]).location_id
+            for location in Location.search([("id", "parent_of", place.id), ("id", "!=", place.id)]):
+                result.setdefault(location.id, []).append(pair)
+        return {location: tuple(pairs) for location, pairs in result.items()}
+
+    @api.model
+    def _touch_places(self, keys):
+        """Remember [(location id, product id)] where promises were made or ended."""
+        stores = self._stores_around_location()
+        pending = self._pending() if stores and keys else {}
+        for location_id, product_id in keys:
+            for pair in stores.get(location_id, ()):
+                pending.setdefault((*pair, product_id), 0.0)
+
+    @api.model
+    def _insert_places(self, cr, keys):
+        """As ``_touch_places``, at once and on another cursor.
+
+        :return: to be called after its commit: wakes the channels
+        """
+        stores = self._stores_around_location()
+        rows = {(*pair, product_id) for location_id, product_id in keys for pair in stores.get(location_id, ())}
+        self._insert(cr, dict.fromkeys(sorted(rows), 0.0))
+        return partial(self.env["bridge.channel"]._wake_now, sorted({row[0] for row in rows}), "outward")
+
+    @api.model
     def _touch_quants(self, quants):
         """Remember the keys of changed quants; written once, when the transaction is about to commit."""
         stores = self._stores_by_location()
@@ -74,10 +110,7 @@ class BridgeTouch(models.Model):
     def _touch_channel(self, channels):
         """Tell live channels about everything they sell."""
         for channel in channels.filtered(lambda c: c.state == "live"):
-            bindings = (
-                self.env["bridge.binding"].sudo().search([("channel_id", "=", channel.id), ("entity", "=", "product")])
-            )
-            self._touch_products(channel, self.env["product.product"].browse(bindings.mapped("res_id")))
+            self._touch_products(channel, self.env["bridge.binding"]._products_of(channel))
 
     def _pending(self):
         precommit = self.env.cr.precommit
@@ -90,10 +123,16 @@ class BridgeTouch(models.Model):
         pending = self.env.cr.precommit.data.pop(DATA_KEY, {})
         if not pending:
             return
+        self._insert(self.env.cr, pending)
+        self.env["bridge.channel"]._wake_many(sorted({key[0] for key in pending}), "outward")
+
+    @staticmethod
+    def _insert(cr, pending):
+        if not pending:
+            return
         channels, stores, products = zip(*pending, strict=True)
-        self.env.cr.execute(
+        cr.execute(
             """INSERT INTO bridge_touch (channel_id, store_id, product_id, own_quantity)
                SELECT * FROM unnest(%s::int[], %s::int[], %s::int[], %s::float8[])""",
             [list(channels), list(stores), list(products), list(pending.values())],
         )
-        self.env["bridge.channel"]._wake_many(sorted(set(channels)), "outward")

@@ -74,7 +74,7 @@ class BridgeWebEdit(models.AbstractModel):
                 )
             )
             return
-        if line.product_id.is_storable:
+        if line.product_id._bridge_is_stocked():
             own[line.product_id.id] -= float(quantity) - line.product_uom_qty
         line._bridge_reprice(quantity, amount, tax, unit_price)
         plan.changed = True
@@ -104,7 +104,7 @@ class BridgeWebEdit(models.AbstractModel):
                 ]
             )
         )
-        for line in made.filtered("product_id.is_storable"):
+        for line in made.filtered(lambda line: line.product_id._bridge_is_stocked()):
             own[line.product_id.id] -= line.product_uom_qty
         plan.changed = True
 

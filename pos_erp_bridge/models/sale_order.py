@@ -50,7 +50,7 @@ class SaleOrder(models.Model):
     def _bridge_quantities(self):
         """{product id: quantity} of the goods the channel sold on these orders."""
         result = {}
-        for line in self.order_line._bridge_lines().filtered("product_id.is_storable"):
+        for line in self.order_line._bridge_lines().filtered(lambda line: line.product_id._bridge_is_stocked()):
             result[line.product_id.id] = result.get(line.product_id.id, 0.0) + line.product_uom_qty
         return result
 

@@ -10,14 +10,17 @@ from collections import defaultdict
 
 from odoo import models
 
+from ..allocation import ALLOWANCE
+
 BATCH = "bridge_batch"  # context: a Batch
 
 
 class Batch:
-    """What is found once per batch."""
+    """What is found once per batch. ``promised``: ids of order lines that were promised what there is."""
 
-    def __init__(self):
+    def __init__(self, promised=frozenset()):
         self.rules = {}
+        self.promised = promised
 
 
 class StockRule(models.Model):
@@ -136,19 +139,21 @@ class StockMove(models.Model):
         are held meanwhile; Odoo would reserve the pieces somebody else is at a second time."""
         Quant = self.env["stock.quant"].sudo()
         ledger = Quant._bridge_ledger(self.product_id, location)
-        lines, taken = [], defaultdict(float)
+        lines, taken, allowance = [], defaultdict(float), self.env.context[ALLOWANCE]
         for move in self:
-            for location_id, package_id, quantity in take_free(ledger, move, taken):
+            need = allowance.of(move, move.product_uom_qty)
+            for location_id, package_id, quantity in take_free(ledger, move, need, taken):
+                allowance.take(move, quantity)
                 vals = move._prepare_move_line_vals(quantity=quantity)
                 lines.append(vals | {"location_id": location_id, "package_id": package_id})
         self.env["stock.move.line"].with_context(bridge_ledger=ledger).create(lines)._apply_putaway_strategy()
         Quant._bridge_post(ledger)
 
 
-def take_free(ledger, move, taken):
+def take_free(ledger, move, need, taken):
     """Yield (location id, package id, quantity) for what a move can have, less than it needs when stock is short;
     counts it in ``taken``."""
-    product, need = move.product_id, move.product_uom_qty
+    product = move.product_id
     compare = product.uom_id.compare
     shelves = ledger.shelves[product.id]
     for place in sorted(shelves, key=lambda place: min((shelf.in_date, shelf.id) for shelf in shelves[place])):

@@ -1,0 +1,55 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from odoo import api, models
+
+
+class BridgeKit(models.AbstractModel):
+    """Kits: products that are not kept but put together from others when they are sold (a phantom bill of materials;
+    manufacturing is an optional module, so without it there are none)."""
+
+    _name = "bridge.kit"
+    _description = "Kits"
+
+    @api.model
+    def _boms(self, domain):
+        if "mrp.bom" not in self.env:
+            return None
+        company = [("company_id", "in", (False, self.env.company.id))]
+        return self.env["mrp.bom"].sudo().search([("type", "=", "phantom"), *company, *domain])
+
+    @api.model
+    def _components(self, products):
+        """{kit's product id: {component's product id: quantity of it, in its base unit, for one kit}}; products that
+        are no kits are left out."""
+        templates = products.product_tmpl_id
+        boms = self._boms([("product_tmpl_id", "in", templates.ids)])
+        if not boms:
+            return {}
+        kits = products.filtered(lambda product: product.product_tmpl_id in boms.product_tmpl_id)
+        found = self.env["mrp.bom"].sudo()._bom_find(kits, company_id=self.env.company.id, bom_type="phantom")
+        result = {}
+        for product, bom in found.items():
+            if not bom:
+                continue
+            # How many times the bill of materials makes one base unit of the kit.
+            times = product.uom_id._compute_quantity(1.0, bom.product_uom_id, round=False) / bom.product_qty
+            _boms, lines = bom.explode(product, times)
+            parts = result.setdefault(product.id, {})
+            for line, values in lines:
+                part = line.product_id
+                quantity = line.product_uom_id._compute_quantity(values["qty"], part.uom_id, round=False)
+                parts[part.id] = parts.get(part.id, 0.0) + quantity
+        return result
+
+    @api.model
+    def _kits_with(self, product_ids):
+        """Kits (product.product) that contain any of these products, directly or in a kit within."""
+        kits = self.env["product.product"]
+        new = set(product_ids)
+        while new:
+            boms = self._boms([("bom_line_ids.product_id", "in", list(new))])
+            if not boms:
+                break
+            found = boms.product_id | boms.filtered(lambda bom: not bom.product_id).product_tmpl_id.product_variant_ids
+            new = set((found - kits).ids)
+            kits |= found
+        return kits
