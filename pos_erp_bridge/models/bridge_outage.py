@@ -108,4 +108,4 @@ class BridgeAvailability(models.AbstractModel):
     @api.model
     def _share_factor(self, store):
         """1.0 while the channel answers, down to 0.0 the longer it does not."""
-        return super()._share_factor(store) * store.channel_id._blind_percent() / 100
+        return super()._share_factor(store) * store.sudo().channel_id._blind_percent() / 100

@@ -140,9 +140,7 @@ class BridgeTally(models.Model):
         except ValueError:
             quantity = 0.0
         if not quantity or abs(quantity) >= 100_000:
-            raise UserError(
-                self.env._("“%s” has no quantity that makes sense. Write e.g. 4900000000016,3.", text)
-            )
+            raise UserError(self.env._("“%s” has no quantity that makes sense. Write e.g. 4900000000016,3.", text))
         return parts["code"], quantity, price
 
     def _products_by_code(self, codes):

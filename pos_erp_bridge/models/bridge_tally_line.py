@@ -136,9 +136,7 @@ class BridgeTallyLine(models.Model):
             "product_uom_qty": self.open_quantity,
             "origin": self.tally_id.display_name,
             "is_inventory": True,
-            "inventory_name": self.env._(
-                "Sold during an outage, never registered: %s", self.tally_id.display_name
-            ),
+            "inventory_name": self.env._("Sold during an outage, never registered: %s", self.tally_id.display_name),
             "picked": True,
             "state": "confirmed",
             "move_line_ids": [Command.create(line)],

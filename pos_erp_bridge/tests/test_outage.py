@@ -123,6 +123,41 @@ class TestOutage(OutageCase):
         self.env.cr.precommit.run()
         self.assertEqual(set(self.env["bridge.touch"].search([]).mapped("channel_id")), both, "all comes back")
 
+    def test_others_get_what_was_kept_for_a_silent_channel(self):
+        """A rule keeps half of the tea for the tills: silent, they lose it step by step, and have it back at once."""
+        vendor, other = self.connect("smaregi"), self.connect("shopify")
+        tea = self.products[TEA]
+        self.env["bridge.allocation.rule"].create(
+            {
+                "name": "tills first", "sequence": 1, "channel_ids": vendor.channel.ids, "share": "percent",
+                "share_percent": 50, "is_exclusive": True,
+                "store_ids": vendor.channel.store_ids.filtered(lambda s: s.external_id == "1").ids,
+            }
+        )  # fmt: skip
+
+        def told():
+            self.run_lanes(other, "outward")
+            level.invalidate_recordset()
+            return level.desired
+
+        self.run_lanes(other, "outward")
+        level = self.env["bridge.stock.level"].search(
+            [("channel_id", "=", other.channel.id), ("product_id", "=", tea.id)], limit=1
+        )
+        self.assertEqual(told(), 50)
+        self.go_down(vendor)
+        self.poll_lane(vendor)
+        quantities = []
+        for minutes in (10, 76, 300):
+            self.age(vendor, minutes=minutes)
+            self.poll_lane(vendor)
+            quantities.append(told())
+        # 70 % of the tills' 50 after an hour of not being trusted, nothing in the end.
+        self.assertEqual(quantities, [50, 65, 100])
+        self.come_back(vendor)
+        self.poll_lane(vendor)
+        self.assertEqual(told(), 50)
+
     def test_a_stutter_is_no_outage(self):
         """Back within two minutes: nothing is noted in the chatter, nothing compared."""
         vendor = self.connect("smaregi")
@@ -234,7 +269,9 @@ class TestEmergencySheet(OutageCase):
         """In Japanese every word of ours is Japanese, when its words are loaded."""
         self.env["res.lang"]._activate_lang("ja_JP")
         view = self.env.ref("pos_erp_bridge.emergency_sheet_pages")
-        view.update_field_translations("arch_db", {"ja_JP": {"Emergency sheet": "緊急時販売表", "Last known": "直近在庫"}})
+        view.update_field_translations(
+            "arch_db", {"ja_JP": {"Emergency sheet": "緊急時販売表", "Last known": "直近在庫"}}
+        )
         html = self.sheet(self.sold().channel.store_ids[:1], lang="ja_JP")
         self.assertIn("緊急時販売表", html)
         self.assertIn("直近在庫", html)

@@ -325,9 +325,7 @@ class TestArithmetic(TransactionCase):
     def test_a_receipt_is_split_over_lines_and_never_counted_twice(self):
         """What arrived already is taken off; the rest goes to the oldest line with something open."""
         lines = [self.line(1, 1), self.line(2, 5)]
-        self.assertEqual(
-            arrivals(lines, [self.sold("A", 4)], {("A", 7): {9: 1.0}}), {(1, "A"): 1.0, (2, "A"): 2.0}
-        )
+        self.assertEqual(arrivals(lines, [self.sold("A", 4)], {("A", 7): {9: 1.0}}), {(1, "A"): 1.0, (2, "A"): 2.0})
 
     def test_what_a_receipt_lost_is_given_back_where_it_is_still_open(self):
         """A voided receipt leaves lines that wait, not those that are settled."""
