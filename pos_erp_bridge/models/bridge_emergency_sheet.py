@@ -14,7 +14,7 @@ from .. import jan_bars
 
 REPORT = "pos_erp_bridge.emergency_sheet"
 # Millimetres on A4. Pages are made here, not by the browser: then every one has its header and its number.
-PAGE, ROW, HEADING = 212.0, 11.0, 6.0
+PAGE, ROW, HEADING = 222.0, 11.0, 6.0
 SPARE_ROWS = 5  # for what is sold and not on the list
 BOXES = 4  # of five strokes each
 
@@ -48,7 +48,11 @@ class BridgeEmergencySheet(models.TransientModel):
         if self.which == "category" and not self.pos_categ_ids:
             raise UserError(self.env._("Choose the categories to print."))
         options = {"which": self.which, "days": self.days, "categories": self.pos_categ_ids.ids}
-        query = urlencode({"options": json.dumps(options)})
+        # The tab is a request of its own: it would not know the companies chosen, nor the language.
+        context = {
+            key: self.env.context[key] for key in ("lang", "tz", "allowed_company_ids") if key in self.env.context
+        }
+        query = urlencode({"options": json.dumps(options), "context": json.dumps(context)})
         ids = ",".join(str(i) for i in self.store_ids.ids)
         return {"type": "ir.actions.act_url", "url": f"/report/html/{REPORT}/{ids}?{query}", "target": "new"}
 

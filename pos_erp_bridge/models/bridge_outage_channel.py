@@ -206,7 +206,19 @@ class BridgeChannel(models.Model):
         return action
 
     def action_open_tallies(self):
-        return self._open("bridge_tally_action", open=True)
+        action = self._open("bridge_tally_action", open=True)
+        # The channel of a tally is that of its store, whatever store is chosen.
+        del action["context"]["default_channel_id"]
+        action["context"]["bridge_tally_channel_id"] = self.id
+        return action
+
+    def action_enter_tally(self):
+        """A new tally of this channel; of its store, where there is only one."""
+        action = self.action_open_tallies() | {"views": [(False, "form")], "view_mode": "form"}
+        stores = self.store_ids.filtered("location_id")
+        if len(stores) == 1:
+            action["context"]["default_store_id"] = stores.id
+        return action
 
     def action_open_outages(self):
         return self._open("bridge_outage_action")

@@ -45,7 +45,7 @@ class BridgeTally(models.Model):
         "of the business day of To take the place of the tally.",
     )  # fmt: skip
     state = fields.Selection(
-        [("draft", "Being entered"), ("entered", "Waiting for receipts"), ("settled", "Settled")],
+        [("draft", "Being entered"), ("entered", "Waiting for receipts"), ("settled", "Completed")],
         default="draft", required=True, readonly=True, copy=False, tracking=True,
     )  # fmt: skip
     line_ids = fields.One2many("bridge.tally.line", "tally_id", copy=True)
@@ -62,7 +62,7 @@ class BridgeTally(models.Model):
 
     quantity = fields.Float("Tallied", digits="Product Unit", compute="_compute_figures", store=True)
     arrived = fields.Float(digits="Product Unit", compute="_compute_figures", store=True)
-    open_quantity = fields.Float("Open", digits="Product Unit", compute="_compute_figures", store=True)
+    open_quantity = fields.Float("Not arrived", digits="Product Unit", compute="_compute_figures", store=True)
     amount = fields.Monetary("Amount tallied", compute="_compute_figures", store=True)
 
     _times = models.Constraint("CHECK(started_at <= ended_at)", "An outage cannot end before it began.")
@@ -78,17 +78,19 @@ class BridgeTally(models.Model):
     @api.model
     def _default_started_at(self):
         """Since when the channel was silent, where that is known."""
-        channel = self.env["bridge.channel"].browse(self.env.context.get("default_channel_id")) or (
+        channel = self.env["bridge.channel"].browse(self.env.context.get("bridge_tally_channel_id")) or (
             self._default_store().channel_id
         )
         last = channel.outage_ids[:1]
         return last.started_at or fields.Datetime.now() - timedelta(hours=1)
 
     @api.depends("store_id", "started_at")
-    @api.depends_context("tz")
     def _compute_display_name(self):
         for tally in self:
-            started = tally.started_at and fields.Datetime.context_timestamp(tally, tally.started_at)
+            zone = tally.channel_id.timezone or "UTC"  # the store's own: people there say the name
+            started = tally.started_at and fields.Datetime.context_timestamp(
+                tally.with_context(tz=zone), tally.started_at
+            )
             tally.display_name = f"{tally.store_id.name or ''} {started:%Y-%m-%d %H:%M}" if started else False
 
     @api.depends("line_ids.quantity", "line_ids.arrived", "line_ids.closed", "line_ids.price_unit")

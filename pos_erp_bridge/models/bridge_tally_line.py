@@ -31,12 +31,12 @@ class BridgeTallyLine(models.Model):
     )
     arrival_ids = fields.One2many("bridge.tally.arrival", "line_id")
     closed = fields.Float(
-        "Closed", digits="Product Unit", readonly=True, copy=False,
+        "Closed by hand", digits="Product Unit", readonly=True, copy=False,
         help="Never arrived, and closed by a person: booked as an inventory difference, or discarded.",
     )  # fmt: skip
-    open_quantity = fields.Float("Open", digits="Product Unit", compute="_compute_open_quantity", store=True)
+    open_quantity = fields.Float("Not arrived", digits="Product Unit", compute="_compute_open_quantity", store=True)
     shortage = fields.Float(
-        "Beyond stock", digits="Product Unit", readonly=True, copy=False,
+        "Short", digits="Product Unit", readonly=True, copy=False,
         help="So many more were sold than could be taken from sale: look at the orders that were promised them.",
     )  # fmt: skip
     move_id = fields.Many2one("stock.move", "Inventory difference", readonly=True, copy=False)
