@@ -30,6 +30,9 @@
         "views/bridge_outage_views.xml",
         "security/bridge_security_stock.xml",
         "data/bridge_cron.xml",
+        "views/bridge_hold_views.xml",
+        "views/bridge_stock_why_views.xml",
+        "views/bridge_allocation_rule_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

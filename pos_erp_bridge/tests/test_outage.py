@@ -11,8 +11,19 @@ from odoo.tests import TransactionCase, new_test_user, tagged
 from .. import jan_bars
 from ..connectors.base import TransientError
 from .lane_case import LaneCase
+from .samples import sample
 
 ONIGIRI, TEA = "4900000000016", "4900000000023"
+
+
+@sample
+def outage_and_tally(env, store, product):
+    """For the tests that go through all models and screens."""
+    start, end = "2026-11-20 03:00:00", "2026-11-20 04:00:00"
+    env["bridge.outage"].create({"channel_id": store.channel_id.id, "started_at": start, "reason": "gone"})
+    tally = env["bridge.tally"].create({"store_id": store.id, "started_at": start, "ended_at": end})
+    line = env["bridge.tally.line"].create({"tally_id": tally.id, "product_id": product.id})
+    env["bridge.tally.arrival"].create({"line_id": line.id, "receipt": "1"})
 
 
 class OutageCase(LaneCase):

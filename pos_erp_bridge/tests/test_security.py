@@ -5,10 +5,11 @@ from odoo.exceptions import AccessError
 from odoo.tests import Form, TransactionCase, new_test_user, tagged
 
 from ..connectors import registered
+from .samples import make_samples
 
 GROUPS = ("auditor", "user", "manager", "administrator")
 # The wiring inside: credentials for system administrators, and rows only the lanes look at.
-INTERNAL = {"bridge.channel.setting", "bridge.touch"}
+INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.gate"}
 CREDENTIALS = {
     "bridge.channel": ("token", "setting_ids", "webhook_url"),
     "bridge.channel.setting": ("value", "shown_value"),
@@ -36,24 +37,14 @@ class TestSecurity(TransactionCase):
         product = env["product.product"].create({"name": "Tea", "is_storable": True})
         event = env["bridge.event"].create(
             {
-                "channel_id": channel.id,
-                "company_id": company.id,
-                "stream": "sale",
-                "external_id": "1",
-                "external_version": "1",
-                "origin": "poll",
-                "payload": '{"total": 1}',
-                "state": "waiting",
+                "channel_id": channel.id, "company_id": company.id, "stream": "sale", "external_id": "1",
+                "external_version": "1", "origin": "poll", "payload": '{"total": 1}', "state": "waiting",
             }
         )
         env["bridge.work.item"].create(
             {
-                "channel_id": channel.id,
-                "name": "Tea",
-                "entity": "product",
-                "external_id": "9",
-                "candidate_ids": product.ids,
-                "event_ids": event.ids,
+                "channel_id": channel.id, "name": "Tea", "entity": "product", "external_id": "9",
+                "candidate_ids": product.ids, "event_ids": event.ids,
             }
         )
         env["bridge.binding"]._bind(channel, "product", [("8", product)])
@@ -67,12 +58,7 @@ class TestSecurity(TransactionCase):
         delivery = env["stock.warehouse"].search([("company_id", "=", company.id)], limit=1).out_type_id
         picking = env["stock.picking"].create({"picking_type_id": delivery.id})
         env["bridge.parcel"].create({"channel_id": channel.id, "picking_id": picking.id})
-        env["bridge.outage"].create({"channel_id": channel.id, "started_at": "2026-11-20 03:00:00", "reason": "gone"})
-        tally = env["bridge.tally"].create(
-            {"store_id": store.id, "started_at": "2026-11-20 03:00:00", "ended_at": "2026-11-20 04:00:00"}
-        )
-        line = env["bridge.tally.line"].create({"tally_id": tally.id, "product_id": product.id})
-        env["bridge.tally.arrival"].create({"line_id": line.id, "receipt": "1"})
+        make_samples(env, store, product)
         return channel
 
     def models(self):
@@ -205,11 +191,15 @@ class TestSecurity(TransactionCase):
                     self.open_screen(self.env(user=user, su=False)[action.res_model], action)
 
     def open_screen(self, model, action):
+        if model._transient and not model.has_access("create"):
+            return  # a wizard of others; their menu hides it
         views = model.get_views(
             [*action.views, (action.search_view_id.id, "search")], {"action_id": action.id, "toolbar": True}
         )["views"]
+        if model._transient:
+            return
         records = model.search([], limit=5)
-        self.assertTrue(records or model._transient, "there is something to look at")
+        self.assertTrue(records, "there is something to look at")
         for kind, view in views.items():
             arch = etree.fromstring(view["arch"])
             if kind == "search":
