@@ -77,4 +77,10 @@ from . import (
     bridge_till_info,
     product_alternative,
     sale_order_substitute,
+    bridge_outage,
+    bridge_outage_channel,
+    bridge_emergency_sheet,
+    bridge_tally,
+    bridge_tally_line,
+    bridge_tally_match,
 )

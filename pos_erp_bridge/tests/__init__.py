@@ -30,4 +30,6 @@ from . import (
     test_transfers,
     test_inspection,
     test_reorder,
+    test_outage,
+    test_tally,
 )
