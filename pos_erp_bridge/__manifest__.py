@@ -26,6 +26,10 @@
         "views/bridge_menus.xml",
         "security/bridge_security_stock.xml",
         "data/bridge_cron.xml",
+        "security/bridge_security_shortage.xml",
+        "views/bridge_shortage_views.xml",
+        "views/bridge_quotation_views.xml",
+        "data/bridge_pickup_cron.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

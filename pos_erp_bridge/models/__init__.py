@@ -47,4 +47,12 @@ from . import (
     bridge_booking_refund,
     bridge_booking_master,
     bridge_parcel,
+    bridge_shortage,
+    stock_shortage,
+    bridge_shortage_choice,
+    bridge_shortage_cut,
+    bridge_channel_shortage,
+    sale_quotation_hold,
+    bridge_hold_offer,
+    sale_pickup,
 )

@@ -147,6 +147,7 @@ class BridgeShortage(models.Model):
                 values,
             )
         )
+        self.env["sale.order"].invalidate_model(["bridge_shortage_ids"])
         shortages = self.browse([row[0] for row in found])
         shortages._ask()
         return shortages
@@ -158,7 +159,9 @@ class BridgeShortage(models.Model):
         kind = self.env.ref("mail.mail_activity_data_warning")
         model_id = self.env["ir.model"]._get_id("sale.order")
         for order, rows in self.grouped("order_id").items():
-            if order.bridge_shortage_ids.activity_id:
+            asked_already = order.bridge_shortage_ids.activity_id[:1]
+            if asked_already:
+                rows.activity_id = asked_already
                 continue
             user = order.user_id or order.bridge_channel_id.create_uid or self.env.user
             speaking = rows.with_context(lang=user.lang)
