@@ -30,6 +30,9 @@
         "views/bridge_shortage_views.xml",
         "views/bridge_quotation_views.xml",
         "data/bridge_pickup_cron.xml",
+        "views/bridge_hold_views.xml",
+        "views/bridge_stock_why_views.xml",
+        "views/bridge_allocation_rule_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

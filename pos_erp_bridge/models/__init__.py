@@ -16,6 +16,8 @@ from . import (
     bridge_availability,
     bridge_touch,
     bridge_stock_level,
+    bridge_stock_why,
+    bridge_rule_preset,
     stock_quant,
     bridge_channel_dashboard,
     bridge_rehearsal,

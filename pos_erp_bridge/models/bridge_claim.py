@@ -17,7 +17,7 @@ from ..locks import CONCURRENCY_ERRORS, promise_cursor
 LIFETIMES = {
     "cart": timedelta(minutes=15),
     "order": timedelta(days=3),
-    "import": timedelta(hours=6),
+    "import": timedelta(days=3),
     "pickup": timedelta(days=7),
     "quotation": timedelta(days=3),
     "preorder": None,

@@ -1,0 +1,31 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""One record of each kind, for tests that go through all models and screens."""
+
+SAMPLES = []
+
+
+def sample(make):
+    """Register a function (env, store, product) that makes what hangs on a channel's store."""
+    SAMPLES.append(make)
+    return make
+
+
+def make_samples(env, store, product):
+    for make in SAMPLES:
+        make(env, store, product)
+
+
+@sample
+def stock_rule(env, store, product):
+    env["bridge.allocation.rule"].create({"name": "Rule", "company_id": store.company_id.id, "safety_quantity": 1})
+
+
+@sample
+def promise(env, store, product):
+    env["bridge.hold"].create(
+        {
+            "channel_id": store.channel_id.id, "company_id": store.company_id.id, "store_id": store.id,
+            "order_ref": f"cart {store.id}", "line_ref": "1", "product_id": product.id, "quantity": 1,
+            "location_id": env["stock.location"].search([("usage", "=", "internal")], limit=1).id, "purpose": "cart",
+        }
+    )  # fmt: skip
