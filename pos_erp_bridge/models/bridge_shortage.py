@@ -24,7 +24,7 @@ class BridgeShortage(models.Model):
     _description = "Shortage"
     _order = "id desc"
 
-    order_id = fields.Many2one("sale.order", "Order", required=True, ondelete="cascade", readonly=True, index=True)
+    order_id = fields.Many2one("sale.order", required=True, ondelete="cascade", readonly=True, index=True)
     sale_line_id = fields.Many2one(
         "sale.order.line", "Order line", required=True, ondelete="cascade", readonly=True, index=True
     )
@@ -91,7 +91,9 @@ class BridgeShortage(models.Model):
     def _look(self, line_ids, lost=frozenset()):
         """Open, correct and close the shortages of these order lines; a handful of queries for all of them."""
         lines = self.env["sale.order.line"].browse(sorted(line_ids)).exists()
-        known = {row.sale_line_id: row for row in self.search([("sale_line_id", "in", lines.ids), ("state", "=", "open")])}
+        known = {
+            row.sale_line_id: row for row in self.search([("sale_line_id", "in", lines.ids), ("state", "=", "open")])
+        }
         lines = lines.filtered(lambda line: line.order_id.bridge_channel_id or line.id in lost or line in known)
         missing = lines._bridge_missing()
         ended, new = self.browse(), []

@@ -25,7 +25,7 @@ class BridgeShortage(models.Model):
     partial_text = fields.Char(compute="_compute_choices", compute_sudo=True)
     cancel_text = fields.Char(compute="_compute_choices", compute_sudo=True)
     refund_text = fields.Char(compute="_compute_choices", compute_sudo=True)
-    proposal = fields.Char("Proposal", compute="_compute_choices", compute_sudo=True)
+    proposal = fields.Char(compute="_compute_choices", compute_sudo=True)
 
     # -- proposals ---------------------------------------------------------------------------------
     @api.depends("state", "missing", "decision")
@@ -37,6 +37,7 @@ class BridgeShortage(models.Model):
             row.update(dict.fromkeys(names, False))
         rows = self.filtered(lambda row: row.state == "open")
         places, incoming = rows._places(), rows._incoming()
+        rows.sale_line_id.move_ids.picking_id.move_ids.mapped("quantity")  # read at once, for all
         for row in rows:
             found = places.get(row, [])
             row.place_ids = self.env["stock.location"].union(*(place for place, _free in found))
@@ -208,7 +209,9 @@ class BridgeShortage(models.Model):
     def _from_place(self, place):
         row = self._begin()
         if not place or place not in row.place_ids:
-            raise UserError(self.env._("There is nothing free any more. Choose something else; the page is up to date."))
+            raise UserError(
+                self.env._("There is nothing free any more. Choose something else; the page is up to date.")
+            )
         product, line = row.product_id, row.sale_line_id
         # Behind the gate nobody promises or reserves these goods until we are done.
         recipe = self.env["bridge.kit"]._components(product).get(product.id)
@@ -220,7 +223,9 @@ class BridgeShortage(models.Model):
         values = {"quantity": quantity, "product": product.display_name, "place": place.display_name}
         if row.order_id.bridge_is_pickup:
             row._bring(place.sudo(), quantity)
-            text = self.env._("%(quantity)g × %(product)s are brought from %(place)s to the store of the pickup.", **values)
+            text = self.env._(
+                "%(quantity)g × %(product)s are brought from %(place)s to the store of the pickup.", **values
+            )
             return row._decide("transfer", text)
         row._send(place.sudo(), quantity)
         if any(move._bridge_lack() for move in line.move_ids if move.location_id == place):
@@ -272,7 +277,7 @@ class BridgeShortage(models.Model):
         day, quantity, names = found
         moment = fields.Datetime.to_datetime(day)
         order = row.order_id
-        row.sale_line_id.move_ids.filtered(lambda move: move._bridge_lack()).write({"date": moment})
+        row.sale_line_id.move_ids.filtered(lambda move: move._bridge_lack()).write({"date": moment, "priority": "1"})
         if not order.commitment_date or order.commitment_date < moment:
             order.commitment_date = moment
         text = self.env._(

@@ -26,7 +26,9 @@ class SaleOrder(models.Model):
         for order in self:
             channel = order.sudo().bridge_channel_id
             if order.bridge_is_pickup and channel and order.date_order:
-                day = fields.Datetime.context_timestamp(order.with_context(tz=channel.timezone), order.date_order).date()
+                day = fields.Datetime.context_timestamp(
+                    order.with_context(tz=channel.timezone), order.date_order
+                ).date()
                 order.bridge_pickup_until = day + timedelta(days=channel.pickup_days)
             else:
                 order.bridge_pickup_until = False

@@ -17,8 +17,8 @@ DATA_KEY = "pos_erp_bridge.quotation"
 # The promise is made in a transaction of its own, so that is where it is hung on the order's lines too.
 LINK = """
     UPDATE bridge_hold SET sale_line_id = line_ref::int
-     WHERE channel_id IS NULL AND order_ref = ANY(%s) AND state = 'active' AND sale_line_id IS DISTINCT FROM line_ref::int
-       AND EXISTS (SELECT FROM sale_order_line WHERE id = line_ref::int)
+     WHERE channel_id IS NULL AND order_ref = ANY(%s) AND state = 'active'
+       AND sale_line_id IS DISTINCT FROM line_ref::int AND EXISTS (SELECT FROM sale_order_line WHERE id = line_ref::int)
 """
 
 

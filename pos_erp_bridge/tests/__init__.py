@@ -18,4 +18,6 @@ from . import (
     test_web_parcel,
     test_web_orders,
     test_webhook,
+    test_shortage,
+    test_quotation_hold,
 )
