@@ -83,4 +83,12 @@ from . import (
     bridge_tally,
     bridge_tally_line,
     bridge_tally_match,
+    bridge_shortage,
+    stock_shortage,
+    bridge_shortage_choice,
+    bridge_shortage_cut,
+    bridge_channel_shortage,
+    sale_quotation_hold,
+    bridge_hold_offer,
+    sale_pickup,
 )

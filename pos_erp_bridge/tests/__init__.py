@@ -32,4 +32,6 @@ from . import (
     test_reorder,
     test_outage,
     test_tally,
+    test_shortage,
+    test_quotation_hold,
 )
