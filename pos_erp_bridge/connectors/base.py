@@ -77,6 +77,7 @@ class Capability(StrEnum):
     STOCK_IN = "stock_in"  # the channel's own levels can be read
     STOCK_OUT = "stock_out"
     FULFILMENT_OUT = "fulfilment_out"
+    ARRIVAL_OUT = "arrival_out"  # the day preordered goods come in can be told with their level
     WEBHOOKS = "webhooks"
 
 

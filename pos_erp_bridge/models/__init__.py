@@ -49,4 +49,12 @@ from . import (
     bridge_booking_refund,
     bridge_booking_master,
     bridge_parcel,
+    bridge_mismatch_values,
+    bridge_mismatch,
+    bridge_goods,
+    bridge_season,
+    bridge_preorder,
+    bridge_preordered,
+    bridge_sales_limit,
+    bridge_limited,
 )

@@ -203,9 +203,10 @@ class BridgeAvailability(models.AbstractModel):
 
         :param keys: [(location id, product id)]; for Odoo's own orders (no channel) nothing is kept
         """
-        stores = channel.store_ids.filtered("location_id")
-        if not stores or not self.env["bridge.allocation.rule"]._has_any(channel.company_id):
+        rules = self.env["bridge.allocation.rule"]
+        if not rules._is_used() or not rules._has_any(channel.company_id):
             return {}
+        stores = channel.store_ids.filtered("location_id")
         result = {}
         for location_id in {location_id for location_id, _product in keys}:
             store = stores.filtered(lambda s, i=location_id: s.location_id.id == i)[:1]

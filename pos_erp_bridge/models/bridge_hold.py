@@ -64,6 +64,7 @@ class BridgeHold(models.Model):
     source = fields.Selection(
         [("hand", "Stock at hand"), ("incoming", "Incoming")], default="hand", required=True, readonly=True
     )
+    is_preorder = fields.Boolean("Preordered", readonly=True, help="Promised before it had come in.")
     state = fields.Selection(
         [
             ("active", "Promised"),

@@ -201,6 +201,7 @@ class BridgeStockLevel(models.Model):
                     expected=Decimal(str(level.confirmed)) if level.is_known else None,
                     push_id=level.push_id,
                     is_repeat=is_repeat,
+                    available_from=level.available_from or None,
                 )
             )
         return work

@@ -1,6 +1,10 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from . import (
     test_conformance,
+    test_mismatch,
+    test_season,
+    test_limits,
+    test_preorder,
     test_race,
     test_rehearsal,
     test_security,
