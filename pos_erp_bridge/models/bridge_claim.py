@@ -300,9 +300,10 @@ class BridgeHold(models.Model):
     def _claim_values(self, channel, order_ref, purpose, expires_at, customer, store, lines):
         now = fields.Datetime.now()
         lifetime = LIFETIMES[purpose]
-        company_id = self._place(lines[0][2].id)[1] or channel.company_id.id or self.env.company.id
+        company_id = self.env["bridge.touch"]._places_of(channel.id)[0] if channel else self._place(lines[0][2].id)[1]
         return {
-            "channel_id": channel.id or 0, "company_id": company_id, "store_id": store.id if store else None,
+            "channel_id": channel.id or 0, "company_id": company_id or self.env.company.id,
+            "store_id": store.id if store else None,
             "order_ref": order_ref, "purpose": purpose, "customer": customer or "", "now": now,
             "expires_at": expires_at or (now + lifetime if lifetime else None),
         }  # fmt: skip

@@ -24,8 +24,11 @@ class BridgeHold(models.Model):
     def _stopped(self, channel, lines):
         """Why a channel may not sell these lines just now."""
         places = {line[2].id for line in lines}
-        stores = channel.store_ids.filtered(lambda store: store.location_id.id in places)
-        if not stores or not lines:
+        if not channel or not lines:
+            return []
+        _company_id, places_of = self.env["bridge.touch"]._places_of(channel.id)
+        stores = channel.store_ids.browse(store_id for store_id, place in places_of.items() if place in places)
+        if not stores:
             return []
         products = self.env["product.product"].union(*(line[1] for line in lines))
         return list(self.env["bridge.availability"]._brakes(stores, products).values())

@@ -60,6 +60,14 @@ class BridgeTouch(models.Model):
         return {location: tuple(pairs) for location, pairs in result.items()}
 
     @api.model
+    @ormcache("channel_id")
+    def _places_of(self, channel_id):
+        """(company id, {store id: location id}) of a channel's stores that have a place; cached."""
+        channel = self.env["bridge.channel"].sudo().browse(channel_id)
+        stores = channel.store_ids.filtered("location_id")
+        return channel.company_id.id, {store.id: store.location_id.id for store in stores}
+
+    @api.model
     def _touch_places(self, keys):
         """Remember [(location id, product id)] where promises were made or ended."""
         stores = self._stores_around_location()

@@ -29,3 +29,12 @@ def promise(env, store, product):
             "location_id": env["stock.location"].search([("usage", "=", "internal")], limit=1).id, "purpose": "cart",
         }
     )  # fmt: skip
+
+
+@sample
+def goods(env, store, product):
+    channel = store.channel_id
+    env["bridge.mismatch"].create({"channel_id": channel.id, "product_id": product.id, "field": "price"})
+    env["bridge.season"].create({"name": "Summer", "end_date": "2999-08-31", "product_ids": product.ids})
+    env["bridge.sales.limit"].create({"name": "Ten", "cap_total": 10, "product_ids": product.ids})
+    env["bridge.preorder"].create({"name": "Tea", "product_ids": product.ids})

@@ -151,7 +151,7 @@ class TestPreorder(GoodsCase):
 
     def touched(self):
         self.env.cr.precommit.run()
-        found = self.env["bridge.touch"].search([])
+        found = self.env["bridge.touch"].search([("channel_id", "in", (self.channel | self.web).ids)])
         pairs = {(touch.store_id, touch.product_id) for touch in found}
         found.unlink()
         return pairs

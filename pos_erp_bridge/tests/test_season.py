@@ -45,7 +45,7 @@ class TestSeason(BridgeCommon):
 
     def touched(self):
         self.env.cr.precommit.run()
-        found = self.env["bridge.touch"].search([])
+        found = self.env["bridge.touch"].search([("store_id", "in", self.stores.ids)])
         pairs = {(touch.store_id, touch.product_id) for touch in found}
         found.unlink()
         return pairs

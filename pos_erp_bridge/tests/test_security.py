@@ -59,16 +59,7 @@ class TestSecurity(TransactionCase):
         picking = env["stock.picking"].create({"picking_type_id": delivery.id})
         env["bridge.parcel"].create({"channel_id": channel.id, "picking_id": picking.id})
         make_samples(env, store, product)
-        cls.make_goods(env, channel, product)
         return channel
-
-    @classmethod
-    def make_goods(cls, env, channel, product):
-        """What is decided about single products."""
-        env["bridge.mismatch"].create({"channel_id": channel.id, "product_id": product.id, "field": "price"})
-        env["bridge.season"].create({"name": "Summer", "end_date": "2999-08-31", "product_ids": product.ids})
-        env["bridge.sales.limit"].create({"name": "Ten", "cap_total": 10, "product_ids": product.ids})
-        env["bridge.preorder"].create({"name": "Tea", "product_ids": product.ids})
 
     def models(self):
         """Our models that have a table."""
