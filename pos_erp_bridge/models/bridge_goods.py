@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
+from odoo.tools import ormcache
 
 from odoo.addons.base.models.res_partner import _tz_get
 
@@ -29,6 +30,18 @@ class BridgeGoods(models.AbstractModel):
         "bridge.channel", string="Channels", check_company=True, help="Empty: every channel."
     )
     told_phase = fields.Char(readonly=True, copy=False, help="What the channels were last told of.")
+
+    @api.model
+    @ormcache()
+    def _is_used(self):
+        """Whether there is any rule of this kind; cached, for it is asked at every claim."""
+        return bool(self.sudo().with_context(active_test=False).search_count([], limit=1))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        rules = super().create(vals_list)
+        self.env.registry.clear_cache()
+        return rules
 
     # -- goods and places --------------------------------------------------------------------------
     def _product_domain(self):

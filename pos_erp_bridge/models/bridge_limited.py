@@ -24,8 +24,11 @@ class BridgeHold(models.Model):
     def _stopped(self, channel, lines):
         """Why a channel may not sell these lines just now."""
         places = {line[2].id for line in lines}
-        stores = channel.store_ids.filtered(lambda store: store.location_id.id in places)
-        if not stores or not lines:
+        if not channel or not lines:
+            return []
+        _company_id, places_of = self.env["bridge.touch"]._places_of(channel.id)
+        stores = channel.store_ids.browse(store_id for store_id, place in places_of.items() if place in places)
+        if not stores:
             return []
         products = self.env["product.product"].union(*(line[1] for line in lines))
         return list(self.env["bridge.availability"]._brakes(stores, products).values())
@@ -65,13 +68,15 @@ class BridgeTouch(models.Model):
                 result.setdefault(product_id, set()).update(stores)
         return result
 
-    def _insert(self, cr, pending):
+    @api.model
+    def _with_others(self, pending):
         """What one channel sells of limited goods, all the others may sell less."""
+        pending = super()._with_others(pending)
         limited = self._limited_stores() if pending else {}
         for product_id in {product_id for _channel, _store, product_id in pending} & limited.keys():
             for pair in limited[product_id]:
                 pending.setdefault((*pair, product_id), 0.0)
-        return super()._insert(cr, pending)
+        return pending
 
 
 class BridgeBookingWeb(models.AbstractModel):

@@ -231,7 +231,7 @@ class BridgeSalesLimit(models.Model):
     @api.model
     def _caps(self, channel, lines, customer):
         """The limits a claim has to keep; see ``bridge.hold._claim``. Lines: [(line ref, product, …, quantity)]."""
-        if not lines:
+        if not lines or not self._is_used():
             return []
         company = channel.company_id or self.env.company
         caps = []
@@ -279,6 +279,8 @@ class BridgeSalesLimit(models.Model):
     @api.model
     def _closed(self, stores, products):
         """{(store id, product id): sentence} of what is sold at certain times only, and not now."""
+        if not self._is_used():
+            return {}
         result = {}
         for company in stores.company_id:
             mine = stores.filtered(lambda s, c=company: s.company_id == c)

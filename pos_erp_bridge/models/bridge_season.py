@@ -111,6 +111,8 @@ class BridgeSeason(models.Model):
     @api.model
     def _ended(self, stores, products):
         """{(store id, product id): sentence} of what is no longer sold. What another season sells today, is."""
+        if not self._is_used():
+            return {}
         seasons = self.sudo().search([("company_id", "in", stores.company_id.ids), ("stage", "=", "scheduled")])
         phases = seasons.grouped(lambda season: season._phase())
         result, running = {}, set()
