@@ -383,7 +383,9 @@ class Agreement:
         question = self.env.ref("pos_erp_bridge.mail_activity_held")
         self.assertEqual(self.channel.activity_ids.activity_type_id, question)
         self.assertEqual(len(self.channel.activity_ids), 1)
-        self.env["bridge.touch"]._touch_products(self.channel, self.products[BREAD])  # it must not slip through alone
+        # Hours later it must not slip through alone.
+        self.env["bridge.stock.level"].search([]).wild_at = fields.Datetime.now() - timedelta(hours=1)
+        self.env["bridge.touch"]._touch_products(self.channel, self.products[BREAD])
         self.run_lanes(self.vendor, "outward")
         self.assertEqual((self.shown(BREAD), self.level(BREAD).state), (100, "held"))
         user = new_test_user(self.env, "guard_user", "pos_erp_bridge.group_bridge_user", company_id=self.env.company.id)
