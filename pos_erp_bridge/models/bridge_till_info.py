@@ -1,6 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-"""What Odoo's own till shows of stock elsewhere. A cashier has no rights to channels, so these two methods look with all
-rights, at numbers of the till's own company only; whoever may not read the till gets nothing."""
+"""What Odoo's own till shows of stock elsewhere. A cashier has no rights to channels, so these two methods look with
+all rights, at numbers of the till's own company only; whoever may not read the till gets nothing."""
 
 from odoo import models
 
