@@ -4,8 +4,8 @@
 A function in the database: one round trip, and only the statements that are needed are planned (Odoo's pool forgets all
 plans whenever a connection is handed out, so planning is most of what a claim costs). They run one after the other, and
 at READ COMMITTED each sees what was committed before it began. Behind the gate the numbers are the newest there are,
-and nobody changes them. (A counter updated by one statement would be read anew after waiting for its row, but the stock it
-is compared with would not. So there is no counter: what is promised is the sum of the promises.)
+and nobody changes them. (A counter updated by one statement would be read anew after waiting for its row, but the stock
+it is compared with would not. So there is no counter: what is promised is the sum of the promises.)
 
 The numbers are looked at twice: before the gate, for whoever cannot be served need not queue, and behind it, where the
 plan is ready and the look is quick.
