@@ -64,6 +64,7 @@ class BridgeHold(models.Model):
     source = fields.Selection(
         [("hand", "Stock at hand"), ("incoming", "Incoming")], default="hand", required=True, readonly=True
     )
+    is_preorder = fields.Boolean("Preordered", readonly=True, help="Promised before it had come in.")
     state = fields.Selection(
         [
             ("active", "Promised"),
@@ -125,14 +126,9 @@ class BridgeHold(models.Model):
 
     def action_release(self):
         """Give back, by hand."""
-        for channel in self.channel_id | self.env["bridge.channel"]:
-            for order_ref in set(self.filtered(lambda h, c=channel: h.channel_id == c).mapped("order_ref")):
-                some = self.filtered(lambda h, c=channel, o=order_ref: h.channel_id == c and h.order_ref == o)
-                self.sudo()._release(channel, order_ref, some.mapped("line_ref"))
-        own = self.filtered(lambda hold: not hold.channel_id)
-        for order_ref in set(own.mapped("order_ref")):
-            refs = own.filtered(lambda h, o=order_ref: h.order_ref == o).mapped("line_ref")
-            self.sudo()._release(self.env["bridge.channel"], order_ref, refs)
+        self._check_may_claim()
+        for (channel, order_ref), holds in self.grouped(lambda hold: (hold.channel_id, hold.order_ref)).items():
+            self.sudo()._release(channel, order_ref, holds.mapped("line_ref"))
         self.invalidate_recordset()
 
     @api.model
@@ -175,7 +171,8 @@ class BridgeHold(models.Model):
         """Pass the gates of these products in the current transaction: nobody promises any of them until it ends, and
         if somebody did since it began, it starts over."""
         product_ids = sorted(product_ids)
-        self.env.cr.execute(PASS_GATE, [product_ids])
+        # Starting over is what it is for: nothing to be logged as an error.
+        self.env.cr.execute(PASS_GATE, [product_ids], log_exceptions=False)
         if self.env.cr.rowcount < len(product_ids):
-            self.env.cr.execute(OPEN_GATE, [product_ids])
-            self.env.cr.execute(PASS_GATE, [product_ids])
+            self.env.cr.execute(OPEN_GATE, [product_ids], log_exceptions=False)
+            self.env.cr.execute(PASS_GATE, [product_ids], log_exceptions=False)

@@ -22,19 +22,18 @@ class BridgeChannel(models.Model):
         if self.kind != "web" or self.state != "live":
             return {}
         claims = {}
-        for order_ref, lines, store_id, customer in self._retrying(self._step_wishes):
-            with self._transaction() as channel:
-                store = channel.env["bridge.store"].browse(store_id)
-                product = channel.env["product.product"].browse
-                claims[order_ref] = channel.env["bridge.hold"]._claim(
-                    channel,
-                    order_ref,
-                    [(ref, product(product_id), store.location_id, quantity) for ref, product_id, quantity in lines],
-                    "import",
-                    partial=True,
-                    customer=customer,
-                    store=store,
-                    is_sold=True,
+        wishes = self._retrying(self._step_wishes)
+        with self._transaction() as channel:
+            holds = channel.env["bridge.hold"]
+            product = channel.env["product.product"].browse
+            for order_ref, lines, store, customer in wishes:
+                if not lines:
+                    holds._release(channel, order_ref)
+                    continue
+                store = channel.env["bridge.store"].browse(store)
+                lines = [(ref, product(product_id), store.location_id, quantity) for ref, product_id, quantity in lines]
+                claims[order_ref] = holds._claim(
+                    channel, order_ref, lines, "import", partial=True, customer=customer, store=store, is_sold=True
                 )
         return claims
 
@@ -46,26 +45,32 @@ class BridgeChannel(models.Model):
         booker = channel.env["bridge.booking.web"]
         items = booker._with_bindings(channel, groups.get("Order", []), outcomes)
         plans = channel._safely(lambda some: booker._plan(channel, some), items)
-        return [wish for item, plan in plans.items() for wish in booker._wishes(item, plan)]
+        products, _unknown = booker._match(channel, items)
+        return [wish for item, plan in plans.items() for wish in booker._wishes(channel, item, plan, products)]
 
 
 class BridgeBookingWeb(models.AbstractModel):
     _inherit = "bridge.booking.web"
 
-    def _wishes(self, item, plan):
-        """Yield what a new order wants; nothing for what is known, refused or cancelled."""
-        vals = getattr(plan, "vals", None)
-        if vals is None or vals.order or item.record.state == "cancelled":
+    def _wishes(self, channel, item, plan, products):
+        """Yield what a new order wants; no lines when it wants nothing any more. Also of one that cannot be booked yet
+        (a mapping is missing, its amounts contradict each other): it is sold all the same."""
+        order = item.record
+        is_out = getattr(plan, "status", "") in ("done", "skipped")
+        store = channel._web_store(order.store_id)
+        if item.binding or not store:
+            return
+        if is_out or order.state == "cancelled":
+            yield order.external_id, [], store.id, ""
             return
         lines = [
-            (line.external_id, vals.products[line.product.external_id].id, float(line.quantity))
-            for line in item.record.lines
-            if line.product and line.quantity > 0
+            (line.external_id, products[line.product.external_id].id, float(line.quantity))
+            for line in order.lines
+            if line.product and line.product.external_id in products and line.quantity > 0
         ]
         if lines:
-            customer = item.record.customer
-            buyer = (customer.external_id or customer.email) if customer else ""
-            yield item.record.external_id, lines, vals.store.id, buyer
+            buyer = (order.customer.external_id or order.customer.email) if order.customer else ""
+            yield order.external_id, lines, store.id, buyer
 
     def _adopt(self, channel, plans):
         """Hang what was promised to these new orders on their lines, for as long as the orders live.
@@ -93,6 +98,18 @@ class BridgeBookingWeb(models.AbstractModel):
             )
             self.env["bridge.hold"].invalidate_model(["sale_line_id", "expires_at"])
         return lines
+
+
+class BridgeEvent(models.Model):
+    _inherit = "bridge.event"
+
+    def action_set_aside(self):
+        """What will not be booked was not sold from here."""
+        result = super().action_set_aside()
+        for event in self.sudo().filtered(lambda e: e.stream == "order" and e.state == "skipped"):
+            if not self.env["bridge.binding"]._get(event.channel_id, "order", [event.external_id]):
+                self.env["bridge.hold"].sudo()._release(event.channel_id, event.external_id)
+        return result
 
 
 class SaleOrder(models.Model):

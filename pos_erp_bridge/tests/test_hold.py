@@ -26,7 +26,8 @@ class HoldCase(BridgeCommon):
 
     def claim(self, ref, *lines, purpose="cart", channel=None, **options):
         """Claim [(product, quantity)] at the test's location."""
-        wanted = [(str(i), line[0], line[2] if len(line) > 2 else self.location, line[1]) for i, line in enumerate(lines)]
+        lines = [(*line, self.location)[:3] for line in lines]
+        wanted = [(str(i), product, place, quantity) for i, (product, quantity, place) in enumerate(lines)]
         channel = self.channel if channel is None else channel
         self.env.flush_all()  # what the test did counts as committed
         return self.holds._claim(channel, ref, wanted, purpose, **options)

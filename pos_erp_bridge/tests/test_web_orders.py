@@ -315,10 +315,10 @@ class TestWebOrders(WebCase):
         bad = self.make_products(("Bad", "4900000000085"))
         confirm = type(self.env["bridge.booking.web"])._confirm
 
-        def refuse(booking, orders):
+        def refuse(booking, orders, promised):
             if bad in orders.order_line.product_id:
                 raise UserError(bad.name)
-            return confirm(booking, orders)
+            return confirm(booking, orders, promised)
 
         with patch.object(type(self.env["bridge.booking.web"]), "_confirm", refuse):
             events = self.book(*(order(n, line("a", bad if n == 3 else self.mug)) for n in range(1, 6)))

@@ -1,0 +1,68 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""One record of each kind, for tests that go through all models and screens."""
+
+SAMPLES = []
+
+
+def sample(make):
+    """Register a function (env, store, product) that makes what hangs on a channel's store."""
+    SAMPLES.append(make)
+    return make
+
+
+def make_samples(env, store, product):
+    for make in SAMPLES:
+        make(env, store, product)
+
+
+@sample
+def stock_rule(env, store, product):
+    env["bridge.allocation.rule"].create({"name": "Rule", "company_id": store.company_id.id, "safety_quantity": 1})
+
+
+@sample
+def promise(env, store, product):
+    env["bridge.hold"].create(
+        {
+            "channel_id": store.channel_id.id, "company_id": store.company_id.id, "store_id": store.id,
+            "order_ref": f"cart {store.id}", "line_ref": "1", "product_id": product.id, "quantity": 1,
+            "location_id": env["stock.location"].search([("usage", "=", "internal")], limit=1).id, "purpose": "cart",
+        }
+    )  # fmt: skip
+
+
+@sample
+def goods(env, store, product):
+    channel = store.channel_id
+    env["bridge.mismatch"].create({"channel_id": channel.id, "product_id": product.id, "field": "price"})
+    env["bridge.season"].create({"name": "Summer", "end_date": "2999-08-31", "product_ids": product.ids})
+    env["bridge.sales.limit"].create({"name": "Ten", "cap_total": 10, "product_ids": product.ids})
+    env["bridge.preorder"].create({"name": "Tea", "product_ids": product.ids})
+
+
+@sample
+def comparison(env, store, product):
+    level = env["bridge.stock.level"].search([("store_id", "=", store.id), ("product_id", "=", product.id)])
+    level.state = "held"
+    run = env["bridge.agreement"].create({"channel_id": store.channel_id.id, "kind": "demand"})
+    env["bridge.agreement.line"].create(
+        {"agreement_id": run.id, "channel_id": run.channel_id.id, "level_id": level.id, "shown": 1, "wanted": 2}
+    )
+
+
+@sample
+def shortage(env, store, product):
+    order = env["sale.order"].create(
+        {
+            "partner_id": env["res.partner"].create({"name": "Buyer"}).id,
+            "company_id": store.company_id.id,
+            "order_line": [(0, 0, {"product_id": product.id, "product_uom_qty": 3})],
+        }
+    )
+    env["bridge.shortage"].create(
+        {
+            "order_id": order.id, "sale_line_id": order.order_line.id, "company_id": store.company_id.id,
+            "channel_id": store.channel_id.id, "store_id": store.id, "product_id": product.id, "ordered": 3,
+            "missing": 1,
+        }
+    )  # fmt: skip
