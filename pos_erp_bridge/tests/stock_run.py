@@ -315,6 +315,7 @@ class Run:
             if not run:
                 break
             self.clock.tick(timedelta(seconds=60))
+            self.outward(channel)
         assert not run, run.state
         lines = self.env["bridge.agreement.line"].search([("channel_id", "=", lane.id), ("state", "=", "open")])
         ready = lines.filtered(lambda line: line.cause in ("foreign", "missing", "push"))
