@@ -22,6 +22,7 @@ from . import (
     test_web_contact,
     test_hold,
     test_stock_model,
+    test_allocation_rules,
     test_web_edit,
     test_web_money,
     test_web_parcel,
