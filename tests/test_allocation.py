@@ -132,7 +132,9 @@ def test_hours_of_sales_are_kept_back():
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_shares_of_all_channels_fit(on_hand, percent):
     """Two channels with shares that make a hundred are never told more than there is."""
-    one, two = (allocate(on_hand, 0, 0, None, Share(mode="percent", amount=p)).quantity for p in (percent, 100 - percent))
+    one, two = (
+        allocate(on_hand, 0, 0, None, Share(mode="percent", amount=p)).quantity for p in (percent, 100 - percent)
+    )
     assert on_hand - 1 <= one + two <= on_hand
 
 

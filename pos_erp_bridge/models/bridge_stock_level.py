@@ -96,9 +96,7 @@ class BridgeStockLevel(models.Model):
             level = levels[key]
             confirmed = level.confirmed + own[key]
             vals = {"desired": quantity, "confirmed": confirmed}
-            # A sale that was in the channel's number already when we took it would be taken off twice here.
-            is_sure = not (own[key] and level.is_doubtful)
-            if level.is_known and confirmed == quantity and is_sure:
+            if level._is_sure(own[key]) and confirmed == quantity:
                 vals |= {"state": "synced", "message": False, "stale_since": False, "push_id": False}
             elif level.state != "stale" or own[key]:
                 vals |= {"state": "due", "run_at": fields.Datetime.now(), "stale_since": False}
@@ -108,6 +106,15 @@ class BridgeStockLevel(models.Model):
             level.write(vals)
         self._guard(channel, self.union(*levels.values()).filtered(lambda l: l.state == "due"))
         return len(own)
+
+    def _is_sure(self, own_quantity):
+        """Whether what the channel shows can be reckoned, so that it need not be told what it shows already.
+
+        Not when it contradicted us, when nobody knows whether the last attempt reached it, or when what it sold may
+        have been in its number already when we took that: it would be taken off twice.
+        """
+        is_settled = self.is_known and self.state != "stale" and not self.attempts
+        return is_settled and not (own_quantity and self.is_doubtful)
 
     def _add_kits(self, own):
         """A kit changes with each of its components."""

@@ -103,8 +103,9 @@ class Reference:
 
     def reservable(self, place, product):
         """Pieces that lie within a place and are promised of no smaller place there."""
+        promised = {p: self.promised(p, product) if p != place else 0 for p in PLACES[place]}
         return sum(
-            max(0, self.there[p, product] - self.reserved[p, product] - (self.promised(p, product) if p != place else 0))
+            max(0, self.there[p, product] - self.reserved[p, product] - promised[p])
             for p in PLACES[place]
         )  # fmt: skip
 
@@ -115,7 +116,7 @@ class Reference:
 
 
 class Shop(base.Connector):
-    """A channel in memory: shows levels, takes new ones when the old one is what was expected, knows repeated pushes."""
+    """A channel in memory: takes a level when the old one is what was expected, and knows repeated pushes."""
 
     budget = base.Budget(calls=1e9)
     streams = {name: base.Stream(name) for name in ("sale", "order", "closing", "stock")}
@@ -154,7 +155,9 @@ class Shop(base.Connector):
         return shop.answers[level.push_id]
 
     def pull(self, stream, since, until, cursor=None):
-        return base.Page(tuple(self.fetch("stock", [self.level_id(*key) for key in self.levels])) if stream == "stock" else ())
+        return base.Page(
+            tuple(self.fetch("stock", [self.level_id(*key) for key in self.levels])) if stream == "stock" else ()
+        )
 
     def fetch(self, stream, external_ids):
         keys = [tuple(ref.split("|")) for ref in external_ids]

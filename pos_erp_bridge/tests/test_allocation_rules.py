@@ -32,7 +32,9 @@ class RuleCase(HoldCase):
             {"channel_id": cls.other.id, "external_id": "9", "name": "9", "location_id": cls.location.id}
         )
         for channel in cls.channel | cls.other:
-            cls.env["bridge.binding"]._bind(channel, "product", [(f"p{p.id}", p) for p in (cls.rice, cls.tea, cls.bread)])
+            cls.env["bridge.binding"]._bind(
+                channel, "product", [(f"p{p.id}", p) for p in (cls.rice, cls.tea, cls.bread)]
+            )
         cls.other.state = "live"
 
     def rule(self, **values):
@@ -173,7 +175,11 @@ class TestRuleWindows(RuleCase):
         """A rule for Monday rules from midnight to midnight in Tokyo, not in Greenwich."""
         rule = self.rule(channel_ids=self.channel.ids, **dict.fromkeys(
             ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), False))  # fmt: skip
-        sunday_night, monday, monday_night = MONDAY - timedelta(hours=12, minutes=1), MONDAY, MONDAY + timedelta(hours=12)
+        sunday_night, monday, monday_night = (
+            MONDAY - timedelta(hours=12, minutes=1),
+            MONDAY,
+            MONDAY + timedelta(hours=12),
+        )
         self.assertEqual(self.force(rule, sunday_night, sunday_night + timedelta(minutes=1), monday, monday_night),
                          [False, True, True, False])  # fmt: skip
 
@@ -423,7 +429,7 @@ class TestKits(RuleCase):
         return self.env["mrp.bom"].create(
             {
                 "product_tmpl_id": product.product_tmpl_id.id, "type": "phantom", "company_id": self.company.id,
-                "bom_line_ids": [Command.create({"product_id": p.id, "product_qty": quantity}) for p, quantity in parts],
+                "bom_line_ids": [Command.create({"product_id": p.id, "product_qty": each}) for p, each in parts],
             }
         )  # fmt: skip
 

@@ -229,7 +229,9 @@ class TestStockModel(BridgeCommon):
         self.enterContext(self.enter_registry_test_mode())
         # How a silent channel's share shrinks has tests of its own.
         self.enterContext(patch.object(type(self.channel), "_blind_percent", lambda channel: 100))
-        self.enterContext(patch.object(type(self.channel), "_transaction", lambda channel: self.as_transaction(channel)))
+        self.enterContext(
+            patch.object(type(self.channel), "_transaction", lambda channel: self.as_transaction(channel))
+        )
         self.clock = self.enterContext(freeze_time(START))
         # Days pass in a run; who measures how long something takes is not to notice.
         self.enterContext(patch("time.perf_counter", freezegun.api.real_perf_counter))
@@ -275,7 +277,7 @@ class TestStockModel(BridgeCommon):
 
     @unittest.skipUnless(settings, "hypothesis is not installed: a development dependency, see requirements.lock")
     def test_channels_agree_whatever_happens(self):
-        """Whatever happens in whatever order, nothing is promised twice, and every channel finally shows what it must."""
+        """Whatever happens, nothing is promised twice, and every channel finally shows what it must."""
         # Hypothesis would read all of Odoo's source, for numbers worth trying.
         self.enterContext(patch("hypothesis.internal.conjecture.providers.is_local_module_file", return_value=False))
         # A failure is told within minutes, if not in the fewest words.
