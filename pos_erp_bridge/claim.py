@@ -1,10 +1,28 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """The claim: gate, condition and promise in one call.
 
-A function in the database: one round trip, and only the statements that are needed are planned. They run one after the
-other, and at READ COMMITTED each sees what was committed before it began: behind the gate the numbers are the newest
-there are, and nobody changes them. (A counter updated by one statement would be read anew after waiting for its row,
-but the stock it is compared with would not. So there is no counter: what is promised is the sum of the promises.)
+A function in the database: one round trip, and only the statements that are needed are planned (Odoo's pool forgets all
+plans whenever a connection is handed out, so planning is most of what a claim costs). They run one after the other, and
+at READ COMMITTED each sees what was committed before it began. Behind the gate the numbers are the newest there are,
+and nobody changes them. (A counter updated by one statement would be read anew after waiting for its row, but the stock
+it is compared with would not. So there is no counter: what is promised is the sum of the promises.)
+
+The numbers are looked at twice: before the gate, for whoever cannot be served need not queue, and behind it, where the
+plan is ready and the look is quick.
+"""
+
+# Stock moves (m) that are confirmed to bring goods into a place ({path}: pattern of paths) from outside of it, by way
+# of other places where a warehouse receives in steps; a chain counts once. What customers bring back is no purchase.
+COMING = """
+    m.state IN ('waiting', 'confirmed', 'partially_available', 'assigned')
+    AND EXISTS (
+        SELECT FROM stock_location s, stock_location d
+         WHERE s.id = m.location_id AND d.id = m.location_dest_id AND s.parent_path NOT LIKE {path}
+           AND s.usage NOT IN ('customer', 'inventory')
+           AND (d.parent_path LIKE {path}
+                OR (EXISTS (SELECT FROM stock_location f WHERE f.id = m.location_final_id AND f.parent_path LIKE {path})
+                    AND NOT EXISTS (SELECT FROM stock_move_move_rel r JOIN stock_move n ON n.id = r.move_dest_id
+                                     WHERE r.move_orig_id = m.id AND n.state NOT IN ('done', 'cancel')))))
 """
 
 DROP = """
@@ -15,141 +33,182 @@ DO $$ DECLARE old text; BEGIN
 END $$;
 """
 
+# What is left in each place: of goods at hand, or of those to come.
+NUMBERS = """
+    SELECT w.product_id, w.path, w.needed,
+           coalesce(sum(s.quantity) FILTER (WHERE l.parent_path LIKE w.path || '%'), 0){coming} AS free,
+           coalesce(bool_or(s.expires_at <= a_now), false) AS late,
+           array_agg(DISTINCT l.parent_path) FILTER (
+               WHERE s.is_promise AND w.path LIKE l.parent_path || '_%') AS around
+      FROM unnest(a_place_products, a_place_paths, a_place_needs) AS w(product_id, path, needed)
+      LEFT JOIN (
+        {stock}
+        SELECT product_id, location_id, -quantity AS quantity, true AS is_promise, expires_at
+          FROM bridge_hold
+         WHERE product_id = ANY(a_place_products) AND state = 'active' AND source = a_source
+           AND NOT (coalesce(channel_id, 0) = a_channel AND order_ref = a_order AND line_ref = ANY(a_lines))
+        ) s ON s.product_id = w.product_id
+      LEFT JOIN stock_location l ON l.id = s.location_id
+     GROUP BY w.product_id, w.path, w.needed
+"""
+STOCK = """
+        SELECT product_id, location_id, quantity - reserved_quantity AS quantity, false AS is_promise,
+               NULL::timestamp AS expires_at
+          FROM stock_quant WHERE product_id = ANY(a_place_products)
+         UNION ALL
+"""
+NUMBERS_AT_HAND = NUMBERS.format(stock=STOCK, coming="")
+NUMBERS_TO_COME = NUMBERS.format(
+    stock="",
+    coming=" + coalesce((SELECT sum(m.product_qty) FROM stock_move m WHERE m.product_id = w.product_id AND "
+    + COMING.format(path="w.path || '%'")
+    + "), 0)",
+)
+
 CREATE = (
     DROP
     + """
--- Rows: ('granted', line ref, product, –, quantity) for all that was promised, or was kept already; none when refused.
+-- Places: (product, path of a place, all that is wanted of it and of places within + what must be left there).
+-- Gates: products, in order; limits over several products have their queue at the first of them.
+-- Rows: ('granted', line ref, product, –, quantity) for all that was promised; none when refused.
+-- ('kept', line ref, product, –, quantity): became reservations already; nothing was done, ask for the rest.
 -- ('free', –, product, path of a place, quantity there) and ('cap', number, –, –, left): what it was decided by.
--- ('changed', location, product, –, –): promises that ended.
+-- ('changed', location, product, –, –): promises that ended. ('refused', –, –, –, –).
 CREATE FUNCTION bridge_claim(
     a_channel int, a_company int, a_store int, a_order text, a_customer text, a_purpose text,
-    a_expires timestamp, a_now timestamp,
-    a_lines text[], a_products int[], a_locations int[], a_quantities float8[], a_keeps float8[],
+    a_source text, a_expires timestamp, a_now timestamp, a_queues boolean, a_gates int[],
+    a_lines text[], a_products int[], a_locations int[], a_paths text[], a_quantities float8[],
     a_kits int[], a_kit_quantities float8[],
-    a_cap_refs int[], a_cap_channels int[], a_cap_customers text[], a_cap_since timestamp[], a_cap_lefts float8[],
-    a_cap_wanted float8[], a_capped_refs int[], a_capped_products int[])
+    a_place_products int[], a_place_paths text[], a_place_needs float8[],
+    a_cap_refs int[], a_cap_channels text[], a_cap_customers text[], a_cap_since timestamp[], a_cap_lefts float8[],
+    a_cap_wanted float8[], a_cap_preorders bool[], a_capped_refs int[], a_capped_products int[],
+    a_touch_channels int[], a_touch_stores int[], a_touch_products int[])
 RETURNS TABLE (kind text, ref text, product int, place text, amount float8) LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    products int[] := ARRAY(SELECT DISTINCT p FROM unnest(a_products) p ORDER BY p);
-    refused boolean;
+    gate int;
+    behind boolean := false;  -- the gate
+    swept boolean := false;
     known boolean;
-    passed int;
-    want record;
-    around record;
+    refused boolean;
+    late boolean;  -- something expired that would make room
+    found_around boolean;
+    around text;
+    numbers refcursor;
+    row record;
     cap record;
-    free float8;
+    cap_left float8;
 BEGIN
-    -- The gate. A product nobody asked for yet has none: it is made, and then passed as any.
     LOOP
-        UPDATE bridge_gate g SET passed = g.passed + 1
-          FROM (SELECT product_id FROM bridge_gate WHERE product_id = ANY(products)
-                 ORDER BY product_id FOR NO KEY UPDATE) mine
-         WHERE g.product_id = mine.product_id;
-        GET DIAGNOSTICS passed = ROW_COUNT;
-        EXIT WHEN passed = cardinality(products);
-        products := ARRAY(SELECT id FROM product_product WHERE id = ANY(products) ORDER BY id);
-        INSERT INTO bridge_gate (product_id, passed) SELECT unnest(products), 0 ON CONFLICT (product_id) DO NOTHING;
-    END LOOP;
-
-    known := EXISTS (SELECT FROM bridge_hold WHERE coalesce(channel_id, 0) = a_channel AND order_ref = a_order
-                        AND line_ref = ANY(a_lines) AND state IN ('active', 'done'));
-    IF known THEN
-        -- What was kept already is not promised again.
-        RETURN QUERY
-        SELECT 'granted', line_ref::text, product_id, NULL::text, quantity::float8 FROM bridge_hold
-         WHERE coalesce(channel_id, 0) = a_channel AND order_ref = a_order AND line_ref = ANY(a_lines)
-           AND state = 'done' AND product_id = ANY(products);
-        SELECT array_agg(line_ref), array_agg(product_id), array_agg(location_id), array_agg(quantity), array_agg(keep),
-               array_agg(kit_id), array_agg(kit_quantity)
-          INTO a_lines, a_products, a_locations, a_quantities, a_keeps, a_kits, a_kit_quantities
-          FROM unnest(a_lines, a_products, a_locations, a_quantities, a_keeps, a_kits, a_kit_quantities)
-               AS w(line_ref, product_id, location_id, quantity, keep, kit_id, kit_quantity)
-         WHERE NOT EXISTS (SELECT FROM bridge_hold h
-                            WHERE coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order
-                              AND h.line_ref = w.line_ref AND h.product_id = w.product_id AND h.state = 'done');
-        IF a_lines IS NULL THEN
-            RETURN;
-        END IF;
-    END IF;
-
-    FOR attempt IN 1..2 LOOP
-        refused := false;
-        FOR want IN
-            SELECT w.product_id, l.parent_path, sum(w.quantity) AS quantity, max(w.keep) AS keep
-              FROM unnest(a_products, a_locations, a_quantities, a_keeps) AS w(product_id, location_id, quantity, keep)
-              JOIN stock_location l ON l.id = w.location_id GROUP BY w.product_id, l.parent_path
-        LOOP
-            -- A promise made for a whole (a warehouse) is one of its parts (a shelf) too: so besides the place wanted,
-            -- those around it count where something was promised, or is wanted.
-            FOR around IN
-                SELECT want.parent_path AS path
-                 UNION
-                SELECT l.parent_path FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
-                 WHERE h.product_id = want.product_id AND h.state = 'active' AND h.source = 'hand'
-                   AND want.parent_path LIKE l.parent_path || '%'
-                 UNION
-                SELECT l.parent_path FROM unnest(a_products, a_locations) AS w(product_id, location_id)
-                  JOIN stock_location l ON l.id = w.location_id
-                 WHERE w.product_id = want.product_id AND want.parent_path LIKE l.parent_path || '%'
-            LOOP
-                free := coalesce((
-                    SELECT sum(q.quantity - q.reserved_quantity)
-                      FROM stock_quant q JOIN stock_location l ON l.id = q.location_id
-                     WHERE q.product_id = want.product_id AND l.parent_path LIKE around.path || '%'), 0)
-                  - coalesce((
-                    SELECT sum(h.quantity) FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
-                     WHERE h.product_id = want.product_id AND h.state = 'active' AND h.source = 'hand'
-                       AND l.parent_path LIKE around.path || '%'
-                       AND NOT (known AND coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order
-                                AND h.line_ref = ANY(a_lines))), 0);
-                kind := 'free'; product := want.product_id; place := around.path; amount := free;
-                RETURN NEXT;
-                -- All that is wanted within; safety stock and others' shares are left in the place itself only.
-                refused := refused OR free + 1e-6 < (
-                    SELECT sum(w.quantity) + CASE WHEN around.path = want.parent_path THEN want.keep ELSE 0 END
-                      FROM unnest(a_products, a_locations, a_quantities) AS w(product_id, location_id, quantity)
-                      JOIN stock_location l ON l.id = w.location_id
-                     WHERE w.product_id = want.product_id AND l.parent_path LIKE around.path || '%');
+        IF a_queues AND NOT behind THEN
+            FOREACH gate IN ARRAY a_gates LOOP
+                UPDATE bridge_gate SET passed = passed + 1 WHERE product_id = gate;
+                IF NOT FOUND THEN  -- nobody asked for it yet
+                    INSERT INTO bridge_gate (product_id, passed)
+                    SELECT id, 0 FROM product_product WHERE id = gate ON CONFLICT (product_id) DO NOTHING;
+                    UPDATE bridge_gate SET passed = passed + 1 WHERE product_id = gate;
+                END IF;
             END LOOP;
+            behind := true;
+        END IF;
+
+        known := EXISTS (SELECT FROM bridge_hold WHERE coalesce(channel_id, 0) = a_channel AND order_ref = a_order
+                            AND line_ref = ANY(a_lines) AND state IN ('active', 'done'));
+        IF known THEN
+            RETURN QUERY
+            SELECT 'kept', h.line_ref::text, h.product_id, NULL::text, h.quantity::float8
+              FROM bridge_hold h JOIN unnest(a_lines, a_products) AS w(line_ref, product_id)
+                ON h.line_ref = w.line_ref AND h.product_id = w.product_id
+             WHERE coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order AND h.state = 'done';
+            IF FOUND THEN
+                RETURN;
+            END IF;
+        END IF;
+
+        refused := false;
+        late := false;
+        LOOP
+            found_around := false;
+            IF a_source = 'hand' THEN
+                OPEN numbers FOR """
+    + NUMBERS_AT_HAND
+    + """;
+            ELSE
+                OPEN numbers FOR """
+    + NUMBERS_TO_COME
+    + """;
+            END IF;
+            LOOP
+                FETCH numbers INTO row;
+                EXIT WHEN NOT FOUND;
+                kind := 'free'; product := row.product_id; place := row.path; amount := row.free;
+                RETURN NEXT;
+                refused := refused OR row.free + 1e-6 < row.needed;
+                late := late OR row.late;
+                -- A promise made for a whole (a warehouse) is one of its parts (a shelf) too: so places around it
+                -- count where something of them was promised.
+                FOREACH around IN ARRAY coalesce(row.around, '{}') LOOP
+                    IF NOT EXISTS (SELECT FROM unnest(a_place_products, a_place_paths) AS w(product_id, path)
+                                    WHERE w.product_id = row.product_id AND w.path = around) THEN
+                        a_place_products := a_place_products || row.product_id;
+                        a_place_paths := a_place_paths || around;
+                        a_place_needs := a_place_needs || (
+                            SELECT sum(w.quantity) FROM unnest(a_products, a_paths, a_quantities)
+                                AS w(product_id, path, quantity)
+                             WHERE w.product_id = row.product_id AND w.path LIKE around || '%');
+                        found_around := true;
+                    END IF;
+                END LOOP;
+            END LOOP;
+            CLOSE numbers;
+            EXIT WHEN NOT found_around;
         END LOOP;
 
         -- Limits on sales count what was promised since they began, kept or not.
-        FOR cap IN
-            SELECT * FROM unnest(a_cap_refs, a_cap_channels, a_cap_customers, a_cap_since, a_cap_lefts, a_cap_wanted)
-                          AS c(number, channel_id, customer, since, cap_left, wanted)
-        LOOP
-            free := cap.cap_left - coalesce((
-                SELECT sum(CASE WHEN h.kit_id IS NULL THEN h.quantity ELSE h.kit_quantity END)
-                  FROM unnest(a_capped_refs, a_capped_products) AS k(number, product_id)
-                  JOIN bridge_hold h ON coalesce(h.kit_id, h.product_id) = k.product_id
-                 WHERE k.number = cap.number AND h.state IN ('active', 'done') AND h.claimed_at >= cap.since
-                   AND (cap.channel_id = 0 OR h.channel_id = cap.channel_id)
-                   AND (cap.customer = '' OR h.customer = cap.customer)
-                   AND NOT (coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order
-                            AND h.line_ref = ANY(a_lines))), 0);
-            kind := 'cap'; ref := cap.number; amount := free;
-            RETURN NEXT;
-            refused := refused OR cap.wanted > free + 1e-6;
-        END LOOP;
-        EXIT WHEN NOT refused OR attempt = 2;
+        IF cardinality(a_cap_refs) > 0 THEN
+            late := true;
+            FOR cap IN
+                SELECT * FROM unnest(a_cap_refs, a_cap_channels, a_cap_customers, a_cap_since, a_cap_lefts,
+                                     a_cap_wanted,
+                                     a_cap_preorders)
+                              AS c(number, channels, customer, since, cap_left, wanted, is_preorder)
+            LOOP
+                cap_left := cap.cap_left - coalesce((
+                    SELECT sum(CASE WHEN h.kit_id IS NULL THEN h.quantity ELSE h.kit_quantity END)
+                      FROM unnest(a_capped_refs, a_capped_products) AS k(number, product_id)
+                      JOIN bridge_hold h ON coalesce(h.kit_id, h.product_id) = k.product_id
+                     WHERE k.number = cap.number AND h.state IN ('active', 'done') AND h.claimed_at >= cap.since
+                       AND (cap.channels = '' OR cap.channels LIKE '%,' || h.channel_id || ',%')
+                       AND (h.is_preorder OR NOT cap.is_preorder)
+                       AND (cap.customer = '' OR h.customer = cap.customer)
+                       AND NOT (coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order
+                                AND h.line_ref = ANY(a_lines))), 0);
+                kind := 'cap'; ref := cap.number; amount := cap_left;
+                RETURN NEXT;
+                refused := refused OR cap.wanted > cap_left + 1e-6;
+            END LOOP;
+        END IF;
 
-        -- What expired makes room. SKIP LOCKED: a promise that is just being kept is not ours to end.
-        RETURN QUERY
-        WITH ended AS (
-            UPDATE bridge_hold SET state = 'expired', ended_at = a_now
-             WHERE id IN (SELECT id FROM bridge_hold WHERE product_id = ANY(products) AND state = 'active'
-                             AND expires_at <= a_now ORDER BY id FOR UPDATE SKIP LOCKED)
-            RETURNING location_id, product_id)
-        SELECT 'changed', location_id::text, product_id, NULL::text, 0::float8 FROM ended;
-        EXIT WHEN NOT FOUND;
+        IF refused AND (swept OR NOT late) THEN
+            kind := 'refused';
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        EXIT WHEN behind AND NOT refused;
+        IF behind THEN
+            -- What expired makes room. SKIP LOCKED: a promise that is just being kept is not ours to end.
+            RETURN QUERY
+            WITH ended AS (
+                UPDATE bridge_hold SET state = 'expired', ended_at = a_now
+                 WHERE id IN (SELECT id FROM bridge_hold WHERE product_id = ANY(a_gates || a_capped_products)
+                                 AND state = 'active' AND expires_at <= a_now ORDER BY id FOR UPDATE SKIP LOCKED)
+                RETURNING location_id, product_id)
+            SELECT 'changed', location_id::text, product_id, NULL::text, 0::float8 FROM ended;
+            swept := true;
+        END IF;
+        a_queues := true;
     END LOOP;
-    IF refused THEN
-        kind := 'refused';
-        RETURN NEXT;
-        RETURN;
-    END IF;
 
     IF known THEN
         -- What a line wanted before and does not any more.
@@ -165,18 +224,24 @@ BEGIN
     END IF;
     RETURN QUERY
     INSERT INTO bridge_hold (channel_id, company_id, store_id, order_ref, line_ref, product_id, location_id, quantity,
-                             kit_id, kit_quantity, customer, purpose, source, state, expires_at, claimed_at)
+                             kit_id, kit_quantity, customer, purpose, source, is_preorder, state, expires_at,
+                             claimed_at)
     SELECT nullif(a_channel, 0), a_company, a_store, a_order, w.line_ref, w.product_id, w.location_id, w.quantity,
-           nullif(w.kit_id, 0), w.kit_quantity, a_customer, a_purpose, 'hand', 'active', a_expires, a_now
+           nullif(w.kit_id, 0), w.kit_quantity, a_customer, a_purpose, a_source,
+           a_source = 'incoming', 'active', a_expires, a_now
       FROM unnest(a_lines, a_products, a_locations, a_quantities, a_kits, a_kit_quantities)
            AS w(line_ref, product_id, location_id, quantity, kit_id, kit_quantity)
         ON CONFLICT (coalesce(channel_id, 0), order_ref, line_ref, product_id) DO UPDATE
        SET quantity = excluded.quantity, location_id = excluded.location_id, store_id = excluded.store_id,
            kit_id = excluded.kit_id, kit_quantity = excluded.kit_quantity, customer = excluded.customer,
-           purpose = excluded.purpose, source = 'hand', state = 'active', expires_at = excluded.expires_at,
+           purpose = excluded.purpose, source = excluded.source, is_preorder = excluded.is_preorder, state = 'active',
+           expires_at = excluded.expires_at,
            claimed_at = CASE WHEN bridge_hold.state = 'active' THEN bridge_hold.claimed_at ELSE excluded.claimed_at END,
            ended_at = NULL
     RETURNING 'granted', line_ref::text, product_id, NULL::text, quantity::float8;
+    -- The channels hear of it.
+    INSERT INTO bridge_touch (channel_id, store_id, product_id, own_quantity)
+    SELECT *, 0 FROM unnest(a_touch_channels, a_touch_stores, a_touch_products);
 END $$
 """
 )
@@ -184,9 +249,12 @@ END $$
 CALL = """
     SELECT * FROM bridge_claim(
         %(channel_id)s, %(company_id)s, %(store_id)s, %(order_ref)s, %(customer)s, %(purpose)s,
-        %(expires_at)s::timestamp, %(now)s::timestamp,
-        %(line_refs)s::text[], %(products)s::int[], %(locations)s::int[], %(quantities)s::float8[], %(keeps)s::float8[],
+        %(source)s, %(expires_at)s::timestamp, %(now)s::timestamp, %(queues)s, %(gates)s::int[],
+        %(line_refs)s::text[], %(products)s::int[], %(locations)s::int[], %(paths)s::text[], %(quantities)s::float8[],
         %(kits)s::int[], %(kit_quantities)s::float8[],
-        %(cap_refs)s::int[], %(cap_channels)s::int[], %(cap_customers)s::text[], %(cap_since)s::timestamp[],
-        %(cap_lefts)s::float8[], %(cap_wanted)s::float8[], %(capped_refs)s::int[], %(capped_products)s::int[])
+        %(place_products)s::int[], %(place_paths)s::text[], %(place_needs)s::float8[],
+        %(cap_refs)s::int[], %(cap_channels)s::text[], %(cap_customers)s::text[], %(cap_since)s::timestamp[],
+        %(cap_lefts)s::float8[], %(cap_wanted)s::float8[], %(cap_preorders)s::bool[], %(capped_refs)s::int[],
+        %(capped_products)s::int[],
+        %(touch_channels)s::int[], %(touch_stores)s::int[], %(touch_products)s::int[])
 """

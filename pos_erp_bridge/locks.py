@@ -109,6 +109,11 @@ END = """
     RETURNING id, location_id, product_id, quantity
 """
 
+# The goods of preorders came in. Exactly once, as above; in the transaction that brings them.
+TAKE_INCOMING = """
+    UPDATE bridge_hold SET source = 'hand' WHERE id = ANY(%s) AND state = 'active' AND source = 'incoming'
+"""
+
 
 @contextmanager
 def promise_cursor(registry):

@@ -32,7 +32,7 @@ class Product:
     price: Decimal | None = None
     tax_included: bool = True
     tax_rate: Decimal | None = None  # percent; None: the channel does not say
-    reduced: bool = False
+    reduced: bool | None = None  # reduced rate; None: the channel does not say
     is_storable: bool = True
     active: bool = True
     # The id stock is kept under, where it is not the product's own (e.g. an "inventory item").
@@ -285,16 +285,22 @@ class StockLevel:
     push_id: str = ""
     version: str = ""
     is_repeat: bool = False
+    # Nothing is at hand: ``quantity`` is what may be preordered, and this is when it comes in (None: it is at hand, or
+    # the day is not known). For connectors that declare ``Capability.ARRIVAL_OUT``.
+    available_from: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """Answer for one pushed item: ``status`` "ok", "stale" (re-read ``quantity`` and decide again) or "error"."""
+    """Answer for one pushed item: ``status`` "ok", "stale" (re-read ``quantity`` and decide again) or "error".
+
+    ``mark``: the vendor's id of the change the push made, where its webhook about that change names it."""
 
     push_id: str
     status: str
     quantity: Decimal | None = None  # the level the channel holds now, when it says so
     message: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,12 @@ class BridgeAllocationRule(models.Model):
         return tuple(rules.ids)
 
     @api.model
+    @ormcache()
+    def _is_used(self):
+        """Whether there are rules at all; cached, for it is asked at every claim."""
+        return bool(self.sudo().search_count([], limit=1))
+
+    @api.model
     def _has_any(self, company):
         return bool(self._ids_in_force(tuple(company.ids)))
 

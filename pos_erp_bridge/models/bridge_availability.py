@@ -203,12 +203,14 @@ class BridgeAvailability(models.AbstractModel):
 
         :param keys: [(location id, product id)]; for Odoo's own orders (no channel) nothing is kept
         """
-        stores = channel.store_ids.filtered("location_id")
-        if not stores or not self.env["bridge.allocation.rule"]._has_any(channel.company_id):
+        rules = self.env["bridge.allocation.rule"]
+        if not channel or not rules._is_used() or not rules._has_any(channel.company_id):
             return {}
+        _company_id, places = self.env["bridge.touch"]._places_of(channel.id)
         result = {}
         for location_id in {location_id for location_id, _product in keys}:
-            store = stores.filtered(lambda s, i=location_id: s.location_id.id == i)[:1]
+            here = [store_id for store_id, place in places.items() if place == location_id]
+            store = channel.store_ids.browse(here[:1])
             products = self.env["product.product"].browse({p for place, p in keys if place == location_id})
             for (_store, product_id), found in self._for_stores(store, products).items():
                 result[location_id, product_id] = max(0.0, found.on_hand - found.reserved - found.held - found.quantity)

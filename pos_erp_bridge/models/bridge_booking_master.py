@@ -17,13 +17,14 @@ class BridgeBookingProduct(models.AbstractModel):
     _entity = "product"
 
     def _plan(self, channel, items):
-        _found, missing = self.env["bridge.matcher"]._peek_products(channel, [item.record.ref for item in items])
+        found, missing = self.env["bridge.matcher"]._peek_products(channel, [item.record.ref for item in items])
+        notes = self._notes(channel, items, found) if channel.state == "rehearse" else {}
         result = {}
         for item in items:
             record = item.record
             need = missing.get(record.ref.external_id)
             if need is None:
-                result[item] = Plan(record, "product.product")
+                result[item] = Plan(record, "product.product", note=notes.get(found[record.ref.external_id].id, ""))
             elif not record.active:
                 # Nobody has to decide about what is no longer sold.
                 result[item] = Outcome("skipped", "ignored", message=self.env._("No longer sold, and unknown here."))
@@ -31,6 +32,20 @@ class BridgeBookingProduct(models.AbstractModel):
                 need.hints.update(self._hints(record))
                 result[item] = Outcome("waiting", missing=(need,), message=need.name)
         return result
+
+    def _notes(self, channel, items, found):
+        """{product id: how the channel's product differs from Odoo's}, for the rehearsal's report."""
+        told = {}
+        for item in items:
+            product = found.get(item.record.ref.external_id)
+            if product and (said := self.env["bridge.binding"]._prepare_told(item.record)):
+                told.setdefault(product.id, []).append(said)
+        mismatch, notes = self.env["bridge.mismatch"], {}
+        products = self.env["product.product"].browse(told)
+        for (product_id, field), vals in mismatch._differences(channel, products, told).items():
+            row = mismatch.new({"channel_id": channel.id, "product_id": product_id, "field": field, **vals})
+            notes.setdefault(product_id, []).append(row._sentence())
+        return {product_id: "\n".join(sentences) for product_id, sentences in notes.items()}
 
     def _hints(self, record):
         known = {"price": record.price, "tax_rate": record.tax_rate}
@@ -57,8 +72,10 @@ class BridgeBookingProduct(models.AbstractModel):
         outcomes = {}
         for item, record in records.items():
             key = record.ref.external_id
-            bindings[key].write({"version": item.event.external_version, "digest": item.digest})
+            told = {"told": bindings[key]._prepare_told(record), "compare_due": True}
+            bindings[key].write({"version": item.event.external_version, "digest": item.digest, **told})
             outcomes[item] = Outcome("done", "updated" if key in known else "created", found[key])
+        channel._wake("outward")  # it compares them with Odoo's
         return outcomes
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import ormcache
 
 from ..claim import CALL
 from ..locks import CONCURRENCY_ERRORS, promise_cursor
@@ -34,10 +35,14 @@ class Claim:
 
     granted: dict = field(default_factory=dict)
     short: dict = field(default_factory=dict)
-    reason: str = ""
+    why: object = ""  # the reason, or what finds it when asked: most who are refused do not ask, and names cost
 
     def __bool__(self):
         return not self.short
+
+    @property
+    def reason(self):
+        return self.why() if callable(self.why) else self.why
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,28 @@ class Part:
     kit_id: int = 0
     kit_quantity: float = 0.0  # of the kit; on its first component only, so that kits are counted once
     keep: float = 0.0
+
+
+class Answer:
+    """What ``bridge_claim`` said. ``granted``, ``kept``: {(line ref, product id): quantity}; ``free``: {(product id,
+    path of a place): quantity}; ``caps``: {number: left}; ``changed``: [(location id, product id)]."""
+
+    def __init__(self, rows, granted=None):
+        self.granted, self.kept = granted or {}, {}
+        self.free, self.caps, self.changed, self.is_refused = {}, {}, [], False
+        for kind, ref, product_id, path, quantity in rows:
+            if kind == "granted":
+                self.granted[ref, product_id] = quantity
+            elif kind == "kept":
+                self.kept[ref, product_id] = quantity
+            elif kind == "free":
+                self.free[product_id, path] = quantity
+            elif kind == "cap":
+                self.caps[int(ref)] = quantity
+            elif kind == "changed":
+                self.changed.append((int(ref), product_id))
+            else:
+                self.is_refused = True
 
 
 class BridgeHold(models.Model):
@@ -111,24 +138,25 @@ class BridgeHold(models.Model):
 
     @api.model
     def _claim(self, channel, order_ref, lines, purpose, partial=False, expires_at=None, customer="", store=None,
-               caps=(), is_sold=False):  # fmt: skip
+               caps=(), is_sold=False, source="hand"):  # fmt: skip
         """Promise ``lines`` to an order, in a transaction of its own that is committed when this returns.
 
         :param channel: bridge.channel; empty for Odoo's own orders
         :param lines: [(line ref, product, location, quantity in the product's base unit)]
         :param partial: grant as much as there is
         :param is_sold: sold already, elsewhere: safety stock, shares and limits have no say any more
-        :param caps: limits as ``bridge.availability._caps`` gives them
+        :param caps: limits on sales, see ``_cap_values``
+        :param source: the pool: "hand", or "incoming" of what is confirmed to come in to the location
         :return: :class:`Claim`
         """
         lines = [line for line in lines if line[3] > NOTHING]
         parts = self._parts(lines)
         if not parts:
             return self._as_claim({}, lines, parts, "")
-        if not is_sold:
+        if not is_sold and source == "hand":
             parts = self._with_keeps(channel, parts)
         values = self._claim_values(channel, order_ref, purpose, expires_at, customer, store, lines)
-        values |= self._cap_values(caps)
+        values |= self._cap_values(caps) | {"source": source, "queues": partial, "gates": self._gates(parts, caps)}
         for attempt in range(1, TRIES + 1):
             try:
                 return self._claim_once(parts, values, lines, partial)
@@ -139,42 +167,44 @@ class BridgeHold(models.Model):
         return None
 
     def _claim_once(self, parts, values, lines, partial):
-        """One try of ``_claim``."""
+        """One try of ``_claim``. Others wait behind us meanwhile: what can be done after the commit is done then."""
+        touch = self.env["bridge.touch"]
         with promise_cursor(self.env.registry) as cr:
-            granted, refused, changed = self._call(cr, parts, values)
-            reason = ""
-            if refused:
-                reason, less = self._what_there_is(parts, lines, *refused)
-                if partial and less:
-                    granted, _refused, more = self._call(cr, less, values)
-                    changed += more
-            if granted:
-                changed += [(part.location_id, part.product_id) for part in parts]
-            wake = self.env["bridge.touch"]._insert_places(cr, changed)
-        wake()
+            answer = self._call(cr, parts, values)
+            granted, reason = answer.granted, ""
+            if answer.is_refused:
+                if not partial:
+                    reason = lambda: self._what_there_is(parts, lines, answer, values)[0]  # noqa: E731
+                else:
+                    reason, less = self._what_there_is(parts, lines, answer, values)
+                    if less:
+                        more = self._call(cr, less, values)
+                        granted = more.granted
+                        answer.changed.extend(more.changed)
+            if answer.changed:
+                touch._insert(cr, touch._rows_of_places(answer.changed))
+        if granted or answer.changed:
+            places = [(part.location_id, part.product_id) for part in parts]
+            touch._wake_places(places + answer.changed)
         return self._as_claim(granted, lines, parts, reason)
 
     def _call(self, cr, parts, values):
-        """({(line ref, product id): promised}, None or (rows of what is free, what limits leave), changed keys)."""
-        cr.execute(CALL, values | self._part_values(parts))
-        granted, free, caps, changed, is_refused = {}, {}, {}, [], False
-        for kind, ref, product_id, path, quantity in cr.fetchall():
-            if kind == "granted":
-                granted[ref, product_id] = quantity
-            elif kind == "free":
-                free[product_id, path] = [product_id, path, quantity]
-            elif kind == "cap":
-                caps[ref] = quantity
-            elif kind == "changed":
-                changed.append((int(ref), product_id))
-            else:
-                is_refused = True
-        return granted, (list(free.values()), list(caps.values())) if is_refused else None, changed
+        """Ask, and ask again for the rest when some of it was kept already. Returns an :class:`Answer`."""
+        kept = {}
+        while parts:
+            cr.execute(CALL, values | self._part_values(parts))
+            answer = Answer(cr.fetchall())
+            kept |= answer.kept
+            if not answer.kept:
+                answer.granted |= kept
+                return answer
+            parts = [part for part in parts if (part.line_ref, part.product_id) not in kept]
+        return Answer([], kept)
 
-    def _what_there_is(self, parts, lines, rows, caps):
-        """(why it was refused, the parts cut down to what there is), known for sure: we stand behind the gate."""
-        locations = self.env["stock.location"].sudo().browse({part.location_id for part in parts})
-        paths = {location.id: location.parent_path for location in locations}
+    def _what_there_is(self, parts, lines, answer, values):
+        """(why it was refused, the parts cut down to what there is); known for sure by who stands behind the gate."""
+        rows = [[*key, quantity] for key, quantity in answer.free.items()]
+        paths = {part.location_id: self._place(part.location_id)[0] for part in parts}
         by_line = defaultdict(list)
         for part in parts:
             by_line[part.line_ref].append(part)
@@ -190,13 +220,15 @@ class BridgeHold(models.Model):
                 for row in self._around(rows, part, paths):
                     row[2] -= ratios[line_ref] * part.per_unit
         names = {line[0]: line[1].display_name for line in lines}
+        limits = [(values["cap_names"][ref], left, values["cap_wanted"][ref]) for ref, left in answer.caps.items()]
         short = [
+            self.env._("Limit “%(name)s”: %(left)g left", name=name, left=max(0.0, left))
+            for name, left, wanted in limits if wanted > left + NOTHING
+        ] + [
             self.env._("%(name)s: %(left)g left", name=names.get(ref, ref), left=ratios[ref])
             for ref, some in by_line.items()
             if ratios[ref] < some[0].quantity / some[0].per_unit - NOTHING
-        ]
-        if not short and caps:
-            short = [self.env._("A limit on sales is reached: %g left", max(0.0, min(caps)))]
+        ]  # fmt: skip
         cut = [
             replace(part, quantity=ratios[part.line_ref] * part.per_unit,
                     kit_quantity=ratios[part.line_ref] if part.kit_quantity else 0.0)
@@ -230,9 +262,10 @@ class BridgeHold(models.Model):
     # -- what a claim is made of -------------------------------------------------------------------
     def _parts(self, lines):
         """The lines as parts: kits as their components, the same thing on a line added up."""
-        components = self.env["bridge.kit"]._components(
-            self.env["product.product"].union(*(line[1] for line in lines)) if lines else self.env["product.product"]
-        )
+        kinds = self.env["bridge.kit"]._kinds({line[1].id for line in lines})
+        suspects = [line[1].id for line in lines if kinds.get(line[1].id, (False, False))[1]]
+        suspects = self.env["product.product"].browse(suspects)
+        components = self.env["bridge.kit"]._components(suspects) if suspects else {}
         sums = defaultdict(float)
         per_unit = {}
         for line_ref, product, location, quantity in lines:
@@ -241,15 +274,14 @@ class BridgeHold(models.Model):
                 key = line_ref, product_id, location.id, product.id if recipe else 0, number == 0
                 sums[key] += quantity * each
                 per_unit[key] = each
-        storable = set(
-            self.env["product.product"].browse({key[1] for key in sums}).filtered("is_storable").ids
-        )  # fmt: skip
+        if components:
+            kinds = self.env["bridge.kit"]._kinds({key[1] for key in sums})
         return [
             Part(line_ref, product_id, location_id, quantity, each := per_unit[key], kit_id,
                  quantity / each if kit_id and is_first else 0.0)
             for key, quantity in sums.items()
             for line_ref, product_id, location_id, kit_id, is_first in [key]
-            if product_id in storable
+            if kinds.get(product_id, (False, False))[0]
         ]  # fmt: skip
 
     def _with_keeps(self, channel, parts):
@@ -259,35 +291,67 @@ class BridgeHold(models.Model):
             return parts
         return [replace(part, keep=keeps.get((part.location_id, part.product_id), 0.0)) for part in parts]
 
+    @api.model
+    @ormcache("location_id")
+    def _place(self, location_id):
+        """(path, company id) of a location; cached, for it is asked at every claim."""
+        location = self.env["stock.location"].sudo().browse(location_id)
+        return location.parent_path, location.company_id.id
+
     def _claim_values(self, channel, order_ref, purpose, expires_at, customer, store, lines):
         now = fields.Datetime.now()
         lifetime = LIFETIMES[purpose]
-        company = channel.company_id or lines[0][2].company_id or self.env.company
+        company_id = self.env["bridge.touch"]._places_of(channel.id)[0] if channel else self._place(lines[0][2].id)[1]
         return {
-            "channel_id": channel.id or 0, "company_id": company.id, "store_id": store.id if store else None,
+            "channel_id": channel.id or 0, "company_id": company_id or self.env.company.id,
+            "store_id": store.id if store else None,
             "order_ref": order_ref, "purpose": purpose, "customer": customer or "", "now": now,
             "expires_at": expires_at or (now + lifetime if lifetime else None),
         }  # fmt: skip
 
-    @staticmethod
-    def _part_values(parts):
+    def _part_values(self, parts):
+        """Parts as columns, and what follows from them; see ``claim.py``."""
+        paths = {part.location_id: self._place(part.location_id)[0] for part in parts}
+        places = {}
+        for part in parts:
+            key = part.product_id, paths[part.location_id]
+            places[key] = max(part.keep, places.get(key, 0.0))
+        for (product_id, path), keep in places.items():
+            places[product_id, path] = keep + sum(
+                part.quantity for part in parts
+                if part.product_id == product_id and paths[part.location_id].startswith(path)
+            )  # fmt: skip
+        touched = self.env["bridge.touch"]._rows_of_places([(part.location_id, part.product_id) for part in parts])
         return {
             "line_refs": [part.line_ref for part in parts],
             "products": [part.product_id for part in parts],
             "locations": [part.location_id for part in parts],
+            "paths": [paths[part.location_id] for part in parts],
             "quantities": [part.quantity for part in parts],
-            "keeps": [part.keep for part in parts],
             "kits": [part.kit_id for part in parts],
             "kit_quantities": [part.kit_quantity for part in parts],
+            "place_products": [product_id for product_id, _path in places],
+            "place_paths": [path for _product_id, path in places],
+            "place_needs": list(places.values()),
+            "touch_channels": [row[0] for row in touched],
+            "touch_stores": [row[1] for row in touched],
+            "touch_products": [row[2] for row in touched],
         }
+
+    def _gates(self, parts, caps):
+        """Ids of the products whose gates are passed, in order. Limits over several have their queue at the first."""
+        return sorted({part.product_id for part in parts} | {min(cap["product_ids"]) for cap in caps})
 
     @staticmethod
     def _cap_values(caps):
-        """Limits on sales as columns; see ``CLAIM``. A cap: {"product_ids", "channel_id" (0: all), "customer" ("":
-        all), "since", "left": units that may still be promised since then, "wanted": units of this order}."""
+        """Limits on sales as columns; see ``CLAIM``. A cap: {"name", "product_ids", "channel_ids" (empty: all),
+        "customer" ("": all), "since", "left": units that may still be promised since then, "wanted": units of this
+        order, "is_preorder": only preorders count}."""
         return {
             "cap_refs": list(range(len(caps))),
-            "cap_channels": [cap["channel_id"] for cap in caps],
+            "cap_names": [cap["name"] for cap in caps],
+            "cap_channels": [f",{','.join(map(str, ids))}," if (ids := cap["channel_ids"]) else "" for cap in caps],
+            "cap_preorders": [cap.get("is_preorder", False) for cap in caps],
             "cap_customers": [cap["customer"] for cap in caps],
             "cap_since": [cap["since"] for cap in caps],
             "cap_lefts": [cap["left"] for cap in caps],

@@ -1,5 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from odoo import api, models
+from odoo.tools import SQL
 
 
 class BridgeKit(models.AbstractModel):
@@ -15,6 +16,24 @@ class BridgeKit(models.AbstractModel):
             return None
         company = [("company_id", "in", (False, self.env.company.id))]
         return self.env["mrp.bom"].sudo().search([("type", "=", "phantom"), *company, *domain])
+
+    @api.model
+    def _kinds(self, product_ids):
+        """{product id: (whether it keeps stock, whether it may be a kit)}; one query: it is asked at every claim."""
+        self.env["product.template"].flush_model(["is_storable"])
+        bom = SQL("false")
+        if "mrp.bom" in self.env:
+            self.env["mrp.bom"].flush_model(["product_tmpl_id", "type"])
+            bom = SQL("EXISTS (SELECT FROM mrp_bom b WHERE b.product_tmpl_id = t.id AND b.type = 'phantom')")
+        rows = self.env.execute_query(
+            SQL(
+                """SELECT p.id, t.is_storable, %s FROM product_product p
+                     JOIN product_template t ON t.id = p.product_tmpl_id WHERE p.id = ANY(%s)""",
+                bom,
+                list(product_ids),
+            )
+        )
+        return {product_id: (bool(is_storable), may_be_kit) for product_id, is_storable, may_be_kit in rows}
 
     @api.model
     def _components(self, products):

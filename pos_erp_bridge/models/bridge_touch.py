@@ -4,6 +4,8 @@ from functools import partial
 from odoo import api, fields, models
 from odoo.tools import ormcache
 
+from .bridge_live import announce_soon
+
 DATA_KEY = "pos_erp_bridge.touch"
 
 
@@ -60,6 +62,14 @@ class BridgeTouch(models.Model):
         return {location: tuple(pairs) for location, pairs in result.items()}
 
     @api.model
+    @ormcache("channel_id")
+    def _places_of(self, channel_id):
+        """(company id, {store id: location id}) of a channel's stores that have a place; cached."""
+        channel = self.env["bridge.channel"].sudo().browse(channel_id)
+        stores = channel.store_ids.filtered("location_id")
+        return channel.company_id.id, {store.id: store.location_id.id for store in stores}
+
+    @api.model
     def _touch_places(self, keys):
         """Remember [(location id, product id)] where promises were made or ended."""
         stores = self._stores_around_location()
@@ -69,15 +79,33 @@ class BridgeTouch(models.Model):
                 pending.setdefault((*pair, product_id), 0.0)
 
     @api.model
+    def _rows_of_places(self, keys):
+        """{(channel id, store id, product id): 0.0} of those who hear of changes at [(location id, product id)]."""
+        stores = self._stores_around_location()
+        rows = {(*pair, product_id) for location_id, product_id in keys for pair in stores.get(location_id, ())}
+        return self._with_others(dict.fromkeys(sorted(rows), 0.0))
+
+    @api.model
+    def _with_others(self, pending):
+        """Rows about to be added, and those of stores that are concerned too; features extend it.
+
+        :param pending: {(channel id, store id, product id): own quantity}
+        """
+        return pending
+
+    @api.model
+    def _wake_places(self, keys):
+        """Tell the channels that sell what lies at [(location id, product id)] of what is committed already."""
+        self.env["bridge.channel"]._wake_now(sorted({row[0] for row in self._rows_of_places(keys)}), "outward")
+
+    @api.model
     def _insert_places(self, cr, keys):
         """As ``_touch_places``, at once and on another cursor.
 
         :return: to be called after its commit: wakes the channels
         """
-        stores = self._stores_around_location()
-        rows = {(*pair, product_id) for location_id, product_id in keys for pair in stores.get(location_id, ())}
-        self._insert(cr, dict.fromkeys(sorted(rows), 0.0))
-        return partial(self.env["bridge.channel"]._wake_now, sorted({row[0] for row in rows}), "outward")
+        self._insert(cr, self._rows_of_places(keys))
+        return partial(self._wake_places, keys)
 
     @api.model
     def _touch_quants(self, quants):
@@ -123,6 +151,7 @@ class BridgeTouch(models.Model):
         pending = self.env.cr.precommit.data.pop(DATA_KEY, {})
         if not pending:
             return
+        pending = self._with_others(pending)
         self._insert(self.env.cr, pending)
         self.env["bridge.channel"]._wake_many(sorted({key[0] for key in pending}), "outward")
 
@@ -136,3 +165,6 @@ class BridgeTouch(models.Model):
                SELECT * FROM unnest(%s::int[], %s::int[], %s::int[], %s::float8[])""",
             [list(channels), list(stores), list(products), list(pending.values())],
         )
+        # Open tills hear of it after the commit, whatever the lanes are doing.
+        keys = set(zip(stores, products, strict=True))
+        cr.postcommit.add(partial(announce_soon, cr.dbname, keys))

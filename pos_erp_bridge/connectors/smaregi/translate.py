@@ -69,9 +69,16 @@ def catalogue_entry(row, settings):
     """The rate is not on a product, only whether it is untaxed or reduced."""
     return records.Product(
         product_ref(row, settings), version(row), money(row, "price"), tax_included=row.get("taxDivision") != "1",
-        tax_rate=ZERO if row.get("taxDivision") == "2" else None, reduced=row.get("reduceTaxId") == "10000001",
+        tax_rate=ZERO if row.get("taxDivision") == "2" else None, reduced=_is_reduced(row),
         is_storable=row.get("stockControlDivision") != "1", active=row.get("displayFlag") != "0",
     )  # fmt: skip
+
+
+def _is_reduced(row):
+    """None where the category decides, or the cashier (eat in or take away)."""
+    if row.get("useCategoryReduceTax") == "1":
+        return None
+    return {"10000001": True, "": False}.get(row.get("reduceTaxId") or "")
 
 
 def customer(row, _settings=None):
