@@ -42,7 +42,8 @@ class BridgeShortage(models.Model):
             found = places.get(row, [])
             row.place_ids = self.env["stock.location"].union(*(place for place, _free in found))
             row.place_text = row._say_place(*found[0]) if found else False
-            row.incoming_text = row._say_incoming(*incoming[row]) if row in incoming else False
+            is_waiting = row.decision == "wait"
+            row.incoming_text = row._say_incoming(*incoming[row]) if row in incoming and not is_waiting else False
             row.partial_text = row._say_partial()
             is_invoiced = row._is_invoiced()
             row.cancel_text = False if is_invoiced else row._say_cancel()
@@ -131,8 +132,14 @@ class BridgeShortage(models.Model):
         missing = self.uom_id._compute_quantity(self.missing, line.product_uom_id, round=False)
         return max(0.0, line.product_uom_qty - missing)
 
+    @api.readonly
+    def web_read(self, specification):
+        """The places listed on the form say how much of this shortage's product they have."""
+        shown = self.with_context(bridge_shortage_id=self.id) if len(self) == 1 else self
+        return super(BridgeShortage, shown).web_read(specification)
+
     def _say_place(self, place, free):
-        values = {"place": place.display_name, "free": free, "missing": self.missing}
+        values = {"place": place._bridge_label(), "free": free, "missing": self.missing}
         if self.order_id.bridge_is_pickup:
             if free >= self.missing:
                 return self.env._("%(place)s has %(free)g: bring %(missing)g to the store of the pickup.", **values)
@@ -219,8 +226,8 @@ class BridgeShortage(models.Model):
         free = row.env["bridge.availability"]._available(place, product).get(product.id, 0.0)
         quantity = min(row.missing, float(int(free + 1e-6)) if recipe else free)
         if product.uom_id.compare(quantity, 0.0) <= 0:
-            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place.display_name))
-        values = {"quantity": quantity, "product": product.display_name, "place": place.display_name}
+            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place._bridge_label()))
+        values = {"quantity": quantity, "product": product.display_name, "place": place._bridge_label()}
         if row.order_id.bridge_is_pickup:
             row._bring(place.sudo(), quantity)
             text = self.env._(
@@ -229,7 +236,7 @@ class BridgeShortage(models.Model):
             return row._decide("transfer", text)
         row._send(place.sudo(), quantity)
         if any(move._bridge_lack() for move in line.move_ids if move.location_id == place):
-            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place.display_name))
+            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place._bridge_label()))
         return row._decide("place", self.env._("%(quantity)g × %(product)s are delivered from %(place)s.", **values))
 
     def _send(self, place, quantity):
@@ -340,7 +347,18 @@ class BridgeShortage(models.Model):
 class StockLocation(models.Model):
     _inherit = "stock.location"
 
+    bridge_label = fields.Char("Place", compute="_compute_bridge_label", compute_sudo=True)
     bridge_free = fields.Float("Free there", compute="_compute_bridge_free", digits="Product Unit", compute_sudo=True)
+
+    @api.depends("complete_name", "warehouse_id.name")
+    def _compute_bridge_label(self):
+        for place in self:
+            place.bridge_label = place._bridge_label()
+
+    def _bridge_label(self):
+        """What people call it: the stock of a warehouse by the warehouse's name."""
+        warehouse = self.sudo().warehouse_id
+        return warehouse.name if self == warehouse.lot_stock_id else self.display_name
 
     @api.depends_context("bridge_shortage_id")
     def _compute_bridge_free(self):

@@ -125,7 +125,7 @@ class SaleOrder(models.Model):
             if is_partial:
                 raise UserError(self.env._("Nothing of it is free any more: %s.", claim.reason))
             return self._bridge_offer(claim)
-        order.message_post(body=self.env._("Stock is held until %s.", format_datetime(self.env, expires_at)))
+        order.message_post(body=self.env._("Stock is held until %s.", format_datetime(self.env, expires_at, dt_format="short")))
         return True
 
     def _bridge_claim(self, wishes, is_partial, expires_at):
