@@ -37,7 +37,7 @@ class BridgeShortage(models.Model):
     ordered = fields.Float(digits="Product Unit", readonly=True, help="In the product's base unit.")
     missing = fields.Float(digits="Product Unit", readonly=True, help="In the product's base unit.")
     state = fields.Selection(
-        [("open", "Open"), ("solved", "Solved"), ("gone", "Settled by itself")],
+        [("open", "Unsettled"), ("solved", "Solved"), ("gone", "Settled by itself")],
         default="open",
         required=True,
         readonly=True,
@@ -198,7 +198,7 @@ class SaleOrder(models.Model):
     _inherit = "sale.order"
 
     bridge_shortage_count = fields.Integer(
-        "Shortages", compute="_compute_bridge_shortage_count", compute_sudo=True, help="Open or not."
+        "Shortages", compute="_compute_bridge_shortage_count", compute_sudo=True, help="Settled or not."
     )
 
     def _compute_bridge_shortage_count(self):

@@ -2,17 +2,14 @@
 """What can be done about a shortage, each with a sentence and a button."""
 
 from collections import defaultdict
-from decimal import Decimal
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_date
 
-from ..fiscal.order_amounts import share
 from .stock_shortage import PLACE
 
 PLACES = 6  # offered at once
-ZERO = Decimal(0)
 
 
 class BridgeShortage(models.Model):
@@ -49,7 +46,7 @@ class BridgeShortage(models.Model):
             row.cancel_text = False if is_invoiced else row._say_cancel()
             row.refund_text = row._say_refund() if is_invoiced else False
             texts = (row.place_text, row.incoming_text, row.partial_text, row.cancel_text, row.refund_text)
-            row.proposal = next(filter(None, texts), False)
+            row.proposal = False if row.decision else next(filter(None, texts), False)
 
     def _places(self):
         """{shortage: [(place, how many are free there)]}, the best first: where all of it is, near by, most."""
@@ -342,53 +339,6 @@ class BridgeShortage(models.Model):
             f"{row.product_id.display_name}: {text}",
         )
         return row._decide("refund", text)
-
-
-class StockLocation(models.Model):
-    _inherit = "stock.location"
-
-    bridge_label = fields.Char("Place", compute="_compute_bridge_label", compute_sudo=True)
-    bridge_free = fields.Float("Free there", compute="_compute_bridge_free", digits="Product Unit", compute_sudo=True)
-
-    @api.depends("complete_name", "warehouse_id.name")
-    def _compute_bridge_label(self):
-        for place in self:
-            place.bridge_label = place._bridge_label()
-
-    def _bridge_label(self):
-        """What people call it: the stock of a warehouse by the warehouse's name."""
-        warehouse = self.sudo().warehouse_id
-        return warehouse.name if self == warehouse.lot_stock_id else self.display_name
-
-    @api.depends_context("bridge_shortage_id")
-    def _compute_bridge_free(self):
-        """Of the product of the shortage in the context."""
-        row = self.env["bridge.shortage"].browse(self.env.context.get("bridge_shortage_id")).exists()
-        for place in self:
-            found = row and self.env["bridge.availability"]._available(place, row.product_id)
-            place.bridge_free = found.get(row.product_id.id, 0.0) if found else 0.0
-
-    def action_bridge_deliver(self):
-        """Button beside a place that has what is missing in the shortage in the context."""
-        self.ensure_one()
-        return self.env["bridge.shortage"].browse(self.env.context.get("bridge_shortage_id"))._from_place(self)
-
-
-class SaleOrderLine(models.Model):
-    _inherit = "sale.order.line"
-
-    def _bridge_order_less(self, quantity):
-        """Order only ``quantity``; of a web order the amounts as sold follow, and what was cut is remembered until the
-        web store's refund or edit says the same."""
-        if not self.bridge_line_ref:
-            self.product_uom_qty = quantity
-            return
-        sold, left = self._bridge_sold(), Decimal(str(quantity))
-        cut = sold["quantity"] - left
-        unit = Decimal(1).scaleb(-self.currency_id.decimal_places)
-        amount, tax = (sold[key] - share(sold[key], ZERO, cut, sold["quantity"], unit) for key in ("amount", "tax"))
-        self._bridge_remember_cut(cut, sold["amount"] - amount, sold["tax"] - tax)
-        self._bridge_reprice(left, amount, tax, is_refund=True)
 
 
 def _narrowest(found):

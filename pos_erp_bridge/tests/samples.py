@@ -69,7 +69,7 @@ def shortage(env, store, product):
 
 
 @sample
-def shortage(env, store, product):
+def missing_goods(env, store, product):
     order = env["sale.order"].create(
         {
             "partner_id": env["res.partner"].create({"name": "Buyer"}).id,
