@@ -209,7 +209,8 @@ class BridgeAvailability(models.AbstractModel):
         _company_id, places = self.env["bridge.touch"]._places_of(channel.id)
         result = {}
         for location_id in {location_id for location_id, _product in keys}:
-            store = channel.store_ids.browse([store_id for store_id, place in places.items() if place == location_id][:1])
+            ids = [store_id for store_id, place in places.items() if place == location_id]
+            store = self.env["bridge.store"].browse(ids[:1])
             products = self.env["product.product"].browse({p for place, p in keys if place == location_id})
             for (_store, product_id), found in self._for_stores(store, products).items():
                 result[location_id, product_id] = max(0.0, found.on_hand - found.reserved - found.held - found.quantity)
