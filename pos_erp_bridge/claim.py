@@ -3,9 +3,9 @@
 
 A function in the database: one round trip, and only the statements that are needed are planned (Odoo's pool forgets all
 plans whenever a connection is handed out, so planning is most of what a claim costs). They run one after the other, and
-at READ COMMITTED each sees what was committed before it began: behind the gate the numbers are the newest there are, and
-nobody changes them. (A counter updated by one statement would be read anew after waiting for its row, but the stock it
-is compared with would not. So there is no counter: what is promised is the sum of the promises.)
+at READ COMMITTED each sees what was committed before it began. Behind the gate the numbers are the newest there are,
+and nobody changes them. (A counter updated by one statement would be read anew after waiting for its row, but the stock
+it is compared with would not. So there is no counter: what is promised is the sum of the promises.)
 
 The numbers are looked at twice: before the gate, for whoever cannot be served need not queue, and behind it, where the
 plan is ready and the look is quick.
@@ -169,7 +169,8 @@ BEGIN
         IF cardinality(a_cap_refs) > 0 THEN
             late := true;
             FOR cap IN
-                SELECT * FROM unnest(a_cap_refs, a_cap_channels, a_cap_customers, a_cap_since, a_cap_lefts, a_cap_wanted,
+                SELECT * FROM unnest(a_cap_refs, a_cap_channels, a_cap_customers, a_cap_since, a_cap_lefts,
+                                     a_cap_wanted,
                                      a_cap_preorders)
                               AS c(number, channels, customer, since, cap_left, wanted, is_preorder)
             LOOP

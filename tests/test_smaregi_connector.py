@@ -423,8 +423,9 @@ def test_delivery_becomes_hints(shop, inbox):
     """A sale announces its stock and itself; each hint can be fetched."""
     sold = shop.sandbox.do_sell([{"code": TEA}])
     deliveries = [shop.connector.verify(*inbox.get(timeout=5), datetime.now(UTC)) for _ in range(2)]
+    change = str(shop.sandbox.changes["1", shop.tea][-1]["id"])
     assert [(d.topic, d.hints) for d in deliveries] == [
-        ("pos:stock/edited", (Hint("stock", f"1|{shop.tea}"),)),
+        ("pos:stock/edited", (Hint("stock", f"1|{shop.tea}", change),)),
         ("pos:transactions/created", (Hint("sale", sold["id"]),)),
     ]
     assert deliveries[0].delivery_id != deliveries[1].delivery_id
@@ -432,6 +433,15 @@ def test_delivery_becomes_hints(shop, inbox):
         (hint,) = delivery.hints
         (fact,) = shop.connector.fetch(hint.stream, [hint.external_id])
         assert fact.external_id == hint.external_id
+
+
+def test_our_own_push_is_known_by_its_number(shop, inbox):
+    """The webhook about our own push names the change our push was answered with; a sale's names another."""
+    (result,) = shop.connector.push_stock([level(shop.tea, 9)])
+    shop.sandbox.do_sell([{"code": TEA}])
+    ours, sale = (shop.connector.verify(*inbox.get(timeout=5), datetime.now(UTC)).hints[0] for _ in range(2))
+    assert result.mark and ours == Hint("stock", shop.connector.level_id("1", shop.tea), result.mark)
+    assert sale.external_id == ours.external_id and sale.mark not in ("", result.mark)
 
 
 def test_closing_delivery_can_be_fetched(shop, inbox):

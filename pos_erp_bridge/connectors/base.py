@@ -150,10 +150,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """ "Something happened to this": fetched before it is believed. ``gone``: the thing was deleted."""
+    """ "Something happened to this": fetched before it is believed.
+
+    ``mark`` (stream "stock"): the vendor's id of the change, by which the echo of our own push is told from a sale
+    or an edit; empty where the vendor names none."""
 
     stream: str
     external_id: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,17 @@ class Connector:
     def fetch(self, stream: str, external_ids: Iterable[str]) -> list[Fact]:
         """The current state of these things; what no longer exists is left out."""
         raise NotImplementedError
+
+    @staticmethod
+    def level_id(store_id: str, stock_id: str) -> str:
+        """The external id of the fact (stream "stock") that tells one level."""
+        return f"{store_id}|{stock_id}"
+
+    @staticmethod
+    def level_key(external_id: str) -> tuple[str, str]:
+        """(store id, stock id) of such an external id."""
+        store_id, _, stock_id = external_id.partition("|")
+        return store_id, stock_id
 
     def translate(self, stream: str, payload: Any):
         """A payload as a canonical record; pure. Raises DataError when it cannot be understood."""

@@ -292,12 +292,15 @@ class StockLevel:
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """Answer for one pushed item: ``status`` "ok", "stale" (re-read ``quantity`` and decide again) or "error"."""
+    """Answer for one pushed item: ``status`` "ok", "stale" (re-read ``quantity`` and decide again) or "error".
+
+    ``mark``: the vendor's id of the change the push made, where its webhook about that change names it."""
 
     push_id: str
     status: str
     quantity: Decimal | None = None  # the level the channel holds now, when it says so
     message: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,9 @@ class BridgeBookingRefund(models.AbstractModel):
         return (store or plan.order.sudo().bridge_store_id).location_id
 
     def _return(self, order, place, parts):
-        """Goods come back: a done transfer into the store, so that they can be sold again."""
+        """Goods come back: a done transfer into the store, so that they can be sold again; where returns are inspected,
+        into the inspection location, until somebody found them fit for sale."""
+        home, place = place, place._bridge_landing()
         kind = place.warehouse_id.out_type_id.return_picking_type_id or place.warehouse_id.in_type_id
         moves = [vals for part in parts for vals in self._prepare_return_moves(part, kind, place)]
         picking = (
@@ -183,7 +185,7 @@ class BridgeBookingRefund(models.AbstractModel):
         for move in picking.move_ids:
             move.quantity = move.product_uom_qty
         picking.move_ids.picked = True
-        picking._action_done()
+        picking.with_context(bridge_home_id=home.id)._action_done()
 
     def _prepare_return_moves(self, part, kind, place):
         rest = part.returned

@@ -14,6 +14,9 @@ from ..booking import Outcome
 from ..fiscal.till_amounts import negated, source_figures
 
 NAMESPACE = uuid5(NAMESPACE_URL, "pos_erp_bridge")
+# What goods do, by whether the document undoes another and whether they come in.
+DIRECTIONS = {(False, False): "sold", (False, True): "returned", (True, True): "unsold", (True, False): "unreturned"}
+NOTHING = {"sold": {}, "returned": {}}
 
 
 @dataclass
@@ -224,14 +227,15 @@ class BridgeBookingTill(models.AbstractModel):
 
     def _move_goods(self, drafts):
         """Move the goods of all drafts. Returns {session id: {product id: unit cost}}."""
-        quantities = defaultdict(lambda: (defaultdict(float), defaultdict(float)))
+        quantities = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
         for draft in drafts:
             for product, quantity in draft.goods:
-                quantities[draft.vals["session_id"]][quantity < 0][product] += abs(quantity)
-        costs, pickings = {}, {}
-        for session_id, (sold, returned) in sorted(quantities.items()):
+                kind = DIRECTIONS[draft.kind == "reversal", quantity < 0]
+                quantities[draft.vals["session_id"]][kind][product] += abs(quantity)
+        costs, pickings, stock = {}, {}, self.env["bridge.till.stock"]
+        for session_id, goods in sorted(quantities.items()):
             session = self.env["pos.session"].browse(session_id)
-            pickings[session_id], costs[session_id] = self.env["bridge.till.stock"]._move_goods(session, sold, returned)
+            pickings[session_id], costs[session_id] = stock._move_goods(session, **{**NOTHING, **goods})
         for draft in drafts:
             moved = pickings.get(draft.vals["session_id"]) if draft.goods else None
             draft.vals["bridge_picking_ids"] = [Command.set(moved.ids)] if moved else False

@@ -65,6 +65,13 @@ def _wake_now(dbname):
         _logger.info("the lanes of %s were not woken; they run within a minute", dbname, exc_info=True)
 
 
+class Heard:
+    """What a run of a lane heard of its channel: nothing (it did not ask), an answer, or silence and its reason."""
+
+    is_answer = False
+    silence = ""
+
+
 class BridgeChannel(models.Model):
     _inherit = "bridge.channel"
 
@@ -142,6 +149,7 @@ class BridgeChannel(models.Model):
         self.ensure_one()
         if not self.exists() or not self._is_running():
             return
+        self = self.with_context(bridge_heard=Heard())
         with lane_lock(self.env.registry, self.id, lane) as is_mine:
             if not is_mine:
                 return
@@ -154,12 +162,22 @@ class BridgeChannel(models.Model):
                 _logger.info("%s: %s; the %s lane tries again later", self.name, error, lane)
                 with self._transaction() as channel:
                     channel._postpone(lane, getattr(error, "retry_after", None))
+            self._after_lane()
+
+    def _after_lane(self):
+        """Hook: a lane ran, whether it worked or failed; the context says what was heard of the channel. Called
+        outside of any transaction."""
+
+    def _compare_after_outage(self):
+        """Hook: the channel answers again after an outage, and is not told anything new by this. Called in a
+        transaction of its own, once for an outage; a TransientError or a lost race calls it again later."""
 
     @contextmanager
     def _transaction(self):
         """This channel in a transaction of its own, committed at the end, rolled back on an exception."""
         with self.env.registry.cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
+            heard = {"bridge_heard": self.env.context["bridge_heard"]} if self.env.context.get("bridge_heard") else {}
+            env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True, **heard})
             channel = env["bridge.channel"].browse(self.id)
             company = channel.company_id
             context = {"allowed_company_ids": company.ids, "tz": channel.timezone, "lang": company._bridge_language()}

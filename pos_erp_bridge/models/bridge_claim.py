@@ -264,7 +264,8 @@ class BridgeHold(models.Model):
         """The lines as parts: kits as their components, the same thing on a line added up."""
         kinds = self.env["bridge.kit"]._kinds({line[1].id for line in lines})
         suspects = [line[1].id for line in lines if kinds.get(line[1].id, (False, False))[1]]
-        components = self.env["bridge.kit"]._components(self.env["product.product"].browse(suspects)) if suspects else {}
+        suspects = self.env["product.product"].browse(suspects)
+        components = self.env["bridge.kit"]._components(suspects) if suspects else {}
         sums = defaultdict(float)
         per_unit = {}
         for line_ref, product, location, quantity in lines:

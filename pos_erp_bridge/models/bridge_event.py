@@ -116,7 +116,7 @@ class BridgeEvent(models.Model):
     def _take_delivery(self, channel_id, company_id, delivery, body):
         """Keep a verified webhook; True when it is new. The unique key decides, never a search: under
         REPEATABLE READ the other delivery's row may be invisible even after it has won."""
-        payload = {"hints": [[hint.stream, hint.external_id] for hint in delivery.hints], "body": body}
+        payload = {"hints": [[hint.stream, hint.external_id, hint.mark] for hint in delivery.hints], "body": body}
         try:
             self.env.cr.execute(
                 SQL(

@@ -65,15 +65,17 @@ class BridgeChannel(models.Model):
         events = channel._claim(True, HINT_BATCH)
         if not events:
             return 0
-        wanted, parents = {}, {}
+        wanted, parents, stock = {}, {}, {}
         for event in events:
-            for stream, external_id in json.loads(event.payload)["hints"]:
+            for stream, external_id, *mark in json.loads(event.payload)["hints"]:
                 if stream == "stock":
-                    continue  # mostly the echo of our own pushes; the nightly comparison reads the levels
+                    stock.setdefault(external_id, set()).update(mark)
+                    continue  # mostly the echo of our own pushes: see bridge.agreement.look
                 wanted.setdefault(stream, {})[external_id] = None
                 parents.setdefault((stream, external_id), event.id)
         try:
             connector = channel._connector()
+            channel._ask_looks(connector, stock)
             facts = [fact for stream, ids in wanted.items() for fact in connector.fetch(stream, list(ids))]
         except base.BridgeError as error:
             events._fail(str(error), error.kind, error.retry_after)

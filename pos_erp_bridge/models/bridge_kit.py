@@ -19,7 +19,7 @@ class BridgeKit(models.AbstractModel):
 
     @api.model
     def _kinds(self, product_ids):
-        """{product id: (whether it keeps stock, whether it may be a kit)}; one query, for it is asked at every claim."""
+        """{product id: (whether it keeps stock, whether it may be a kit)}; one query: it is asked at every claim."""
         self.env["product.template"].flush_model(["is_storable"])
         bom = SQL("false")
         if "mrp.bom" in self.env:

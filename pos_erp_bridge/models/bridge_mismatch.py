@@ -203,7 +203,7 @@ class BridgeMismatch(models.Model):
         self.ensure_one()
         label = dict(self._fields["field"]._description_selection(self.env))[self.field]
         return self.env._(
-            "%(what)s differs: the channel says %(theirs)s, Odoo %(ours)s. Decide under Mappings, Differences.",
+            "%(what)s differs: the channel says %(theirs)s, Odoo %(ours)s. Decide under Mappings, Product differences.",
             what=label,
             theirs=self.channel_text,
             ours=self.odoo_text,

@@ -51,9 +51,6 @@ class BridgeChannel(models.Model):
         for stream in due:
             while self._retrying(lambda channel, stream=stream: channel._poll_page(connector, stream)):
                 pass
-        with self._transaction() as channel:
-            if channel._can(Capability.STOCK_IN) and channel.state == "live" and channel._is_reconcile_due():
-                channel._reconcile_stock()
         self._run_poll_extra()
 
     def _run_poll_extra(self):

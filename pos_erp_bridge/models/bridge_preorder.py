@@ -33,7 +33,7 @@ class BridgePreorder(models.Model):
     )
     incoming = fields.Float("Confirmed to come in", digits="Product Unit", compute="_compute_figures")
     promised = fields.Float("Preordered", digits="Product Unit", compute="_compute_figures")
-    left = fields.Float("Left", digits="Product Unit", compute="_compute_figures")
+    left = fields.Float("Remaining", digits="Product Unit", compute="_compute_figures")
     arrival_date = fields.Date("Next arrival", compute="_compute_figures")
     shortage = fields.Text(
         readonly=True, copy=False, help="Preorders that nothing is coming in for any more, as last told."
@@ -213,6 +213,8 @@ class BridgePreorder(models.Model):
     def _arrived(self, moves):
         """Goods came in: the oldest preorders get them, and their orders reserve them, in this transaction."""
         moves = moves.filtered(lambda m: m.state == "done" and m.location_dest_id.usage == "internal")
+        if not moves:
+            return
         product_ids = self._product_ids() & set(moves.product_id.ids)
         holds = self.env["bridge.hold"].sudo()
         product_ids |= set(

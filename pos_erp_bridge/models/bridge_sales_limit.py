@@ -61,7 +61,7 @@ class BridgeSalesLimit(models.Model):
         required=True,
     )
     used = fields.Float("Sold or promised", digits="Product Unit", compute="_compute_left")
-    left = fields.Float("Left", digits="Product Unit", compute="_compute_left")
+    left = fields.Float("Remaining", digits="Product Unit", compute="_compute_left")
     state = fields.Selection(
         [("waiting", "Not now"), ("running", "In force"), ("reached", "Reached")], compute="_compute_left"
     )

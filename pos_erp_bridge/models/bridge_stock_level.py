@@ -2,7 +2,7 @@
 """The outward lane: every channel is told what it may still sell, until it agrees."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from odoo import api, fields, models
@@ -18,11 +18,6 @@ FOLD_BATCH = 5000
 # before we take the channel's word and set the level anew.
 STALE_PATIENCE = timedelta(minutes=2)
 STALE_PAUSE = 3  # seconds between looks
-# One run that would bring more than this many items, and this share of those it changes, down to zero, or multiply
-# them, stops and asks: it is more often a mistake (a location unmapped, a count half done) than the truth.
-GUARD_ITEMS = 30
-GUARD_SHARE = 0.5
-GUARD_FACTOR = 10
 
 
 class BridgeStockLevel(models.Model):
@@ -64,8 +59,10 @@ class BridgeStockLevel(models.Model):
     run_at = fields.Datetime(default=fields.Datetime.now, readonly=True)
     stale_since = fields.Datetime(readonly=True)
     pushed_at = fields.Datetime("Last agreed", readonly=True)
+    echo_mark = fields.Char(readonly=True, help="The channel's own id of the change our last push made.")
 
     _key_uniq = models.Constraint("UNIQUE(store_id, product_id)", "One level per store and product.")
+    _echo_index = models.Index("(channel_id, echo_mark) WHERE echo_mark IS NOT NULL")
     _due_index = models.Index("(channel_id, run_at) WHERE state IN ('due', 'stale')")
 
     def action_push(self):
@@ -154,21 +151,7 @@ class BridgeStockLevel(models.Model):
         return levels | dict(zip(new, made, strict=True))
 
     def _guard(self, channel, due):
-        """Hold a run that looks like a mistake, and ask a person."""
-        wild = due.filtered(
-            lambda l: l.is_known and l.confirmed > 0 and (l.desired == 0 or l.desired > GUARD_FACTOR * l.confirmed)
-        )
-        if len(wild) <= GUARD_ITEMS or len(wild) <= GUARD_SHARE * len(due):
-            return
-        reason = self.env._(
-            "%(count)s of %(total)s stock changes would set the channel to zero or to more than %(factor)s times what "
-            "it shows. Look at Published stock; if it is right, select the lines and press Tell now.",
-            count=len(wild),
-            total=len(due),
-            factor=GUARD_FACTOR,
-        )
-        wild.write({"state": "held", "message": reason})
-        channel.activity_schedule("mail.mail_activity_data_warning", summary=self.env._("Stock held"), note=reason)
+        """Hook after a fold: see bridge_stock_guard."""
 
     # -- push ------------------------------------------------------------------------------------
     @api.model
@@ -179,6 +162,7 @@ class BridgeStockLevel(models.Model):
                 ("channel_id", "=", channel.id),
                 ("state", "in", ("due", "stale")),
                 ("run_at", "<=", fields.Datetime.now()),
+                *self._sendable(channel),
             ],
             limit=size,
             order="run_at, id",
@@ -207,6 +191,11 @@ class BridgeStockLevel(models.Model):
         return work
 
     @api.model
+    def _sendable(self, channel):
+        """Further conditions for a level to be told."""
+        return []
+
+    @api.model
     def _stock_ids(self, channel, product_ids):
         """{product id: id the channel keeps its stock under}."""
         bindings = self.env["bridge.binding"].search(
@@ -232,6 +221,7 @@ class BridgeStockLevel(models.Model):
                         "is_known": True,
                         "pushed_at": now,
                         "push_id": False,
+                        "echo_mark": result.mark or False,
                         "state": "synced" if level.desired == float(item.quantity) else "due",
                         "message": False,
                         "attempts": 0,
@@ -272,9 +262,6 @@ class BridgeStockLevel(models.Model):
 class BridgeChannel(models.Model):
     _inherit = "bridge.channel"
 
-    reconciled_at = fields.Datetime("Stock compared", readonly=True, copy=False)
-    reconcile_message = fields.Char("Last comparison", readonly=True, copy=False)
-
     def _run_outward(self):
         """Fold what was touched and tell the channel, until nothing is due."""
         if self.state != "live":
@@ -288,6 +275,7 @@ class BridgeChannel(models.Model):
 
     def _push_levels(self):
         connector = self._connector()
+        self._before_push(connector)
         size = get(self.system).push_batch
         while True:
             sent = self._retrying(lambda channel: channel.env["bridge.stock.level"]._take_due(channel, size))
@@ -298,50 +286,14 @@ class BridgeChannel(models.Model):
             self._retrying(lambda channel, s=sent, r=results: channel.env["bridge.stock.level"]._record_results(s, r))
         self._retrying(lambda channel: channel._wake_stale())
 
+    def _before_push(self, connector):
+        """Hook before anything is told: learn what the channel shows."""
+
     def _wake_stale(self):
         if self.env["bridge.stock.level"].search_count(
             [("channel_id", "=", self.id), ("state", "=", "stale")], limit=1
         ):
             self._postpone("outward", STALE_PAUSE)
-
-    # -- comparing -------------------------------------------------------------------------------
-    def _is_reconcile_due(self):
-        """Once a night, in the channel's own time zone."""
-        today = self._local_midnight(fields.Date.context_today(self), self.timezone)
-        return not self.reconciled_at or self.reconciled_at < today
-
-    def _reconcile_stock(self):
-        """Read the channel's real levels, take them as the ground, and let the outward lane repair differences."""
-        connector = self._connector()
-        self.reconciled_at = fields.Datetime.now()
-        actual, cursor = {}, None
-        while True:
-            now = datetime.now(UTC)
-            page = connector.pull("stock", now - timedelta(days=31), now, cursor)
-            for fact in page.facts:
-                level = connector.translate("stock", fact.payload)
-                actual[level.store_id, level.stock_id] = float(level.quantity)
-            cursor = page.cursor
-            if not cursor:
-                break
-        levels = self.env["bridge.stock.level"].search(
-            [("channel_id", "=", self.id), ("state", "=", "synced"), ("is_known", "=", True)]
-        )
-        stock_ids = levels._stock_ids(self, levels.product_id.ids)
-        wrong = levels.browse()
-        for level in levels:
-            quantity = actual.get((level.store_id.external_id, stock_ids.get(level.product_id.id)))
-            if quantity is not None and quantity != level.confirmed:
-                level.write({"confirmed": quantity, "state": "due", "run_at": fields.Datetime.now()})
-                wrong |= level
-        self.reconcile_message = self.env._(
-            "%(total)s levels compared, %(wrong)s differed.", total=len(levels), wrong=len(wrong)
-        )
-        if wrong:
-            self._wake("outward")
-
-    def action_reconcile_now(self):
-        self._reconcile_stock()
 
 
 class BridgeBookingLevel(models.AbstractModel):

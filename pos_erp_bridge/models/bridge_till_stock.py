@@ -4,39 +4,71 @@ from odoo.fields import Command
 
 
 class BridgeTillStock(models.AbstractModel):
-    """Goods of a batch of receipts: one transfer out and one back per session, done at once."""
+    """Goods of a batch of receipts: one transfer out and one back per session, done at once. Where returns are
+    inspected, what customers bring back lands there; what a corrected receipt undoes never left."""
 
     _name = "bridge.till.stock"
     _description = "Stock of connected tills"
 
     @api.model
-    def _move_goods(self, session, sold, returned):
+    def _move_goods(self, session, sold, returned, unsold=None, unreturned=None):
         """Move {product: quantity} out of and back into the store of the session.
 
+        :param unsold: sales that are undone: these goods are in the store
+        :param unreturned: returns that are undone: the customer has these goods
         :return: (stock.picking, {product id: unit cost of what was sold or, failing that, returned})
         """
         pickings, costs = self.env["stock.picking"], {}
-        # Returns last: their value is today's cost, which must not change what the goods sold before cost.
-        for quantities, is_return in ((sold, False), (returned, True)):
-            quantities = {product: quantity for product, quantity in quantities.items() if product.type == "consu"}
+        home = session.bridge_store_id.location_id
+        landing = home._bridge_landing()
+        inspected = self._inspected(landing, unreturned or {}) if landing != home else {}
+        transfers = (
+            (_add(sold, unreturned, inspected), False, home),
+            (inspected, False, landing),
+            # Returns last: their value is today's cost, which must not change what the goods sold before cost.
+            (unsold if landing != home else _add(returned, unsold), True, home),
+            (returned if landing != home else {}, True, landing),
+        )
+        for quantities, is_return, place in transfers:
+            quantities = {p: quantity for p, quantity in (quantities or {}).items() if p.type == "consu" and quantity}
             if not quantities:
                 continue
-            picking = self._transfer(session, quantities, is_return)
+            picking = self._transfer(session, quantities, is_return, place)
             pickings |= picking
             for move in picking.move_ids:
                 if move.product_id.is_storable and move.product_id.cost_method == "fifo":
                     costs.setdefault(move.product_id.id, move._get_price_unit())
-        for product in {**sold, **returned}:
-            costs.setdefault(product.id, product.standard_price)
+        for quantities in (sold, unreturned, returned, unsold):
+            for product in quantities or ():
+                costs.setdefault(product.id, product.standard_price)
         return pickings, costs
 
-    def _transfer(self, session, quantities, is_return):
-        store, kind = session.bridge_store_id, session.config_id.picking_type_id
+    def _inspected(self, landing, quantities):
+        """How many of {product: quantity} lie in inspection still, undecided; the rest was put back on sale."""
+        products = self.env["product.product"].union(*quantities)
+        groups = (
+            self.env["bridge.inspection"]
+            .sudo()
+            ._read_group(
+                [
+                    ("location_id", "=", landing.id),
+                    ("state", "=", "to_inspect"),
+                    ("product_id", "in", products.ids),
+                ],
+                ["product_id"],
+                ["quantity:sum"],
+            )
+        )
+        lying = {product.id: quantity for product, quantity in groups}
+        return {product: min(quantity, lying.get(product.id, 0.0)) for product, quantity in quantities.items()}
+
+    def _transfer(self, session, quantities, is_return, place):
+        kind = session.config_id.picking_type_id
         customers = kind.default_location_dest_id or self.env["stock.warehouse"]._get_partner_locations()[0]
         if is_return:
-            source, destination, kind = customers, store.location_id, kind.return_picking_type_id or kind
+            source, destination, kind = customers, place, kind.return_picking_type_id or kind
         else:
-            source, destination = store.location_id, customers
+            source, destination = place, customers
         picking = self.env["stock.picking"].create(
             {
                 **self.env["stock.picking"]._prepare_picking_vals(False, kind, source.id, destination.id),
@@ -121,6 +153,15 @@ class BridgeTillStock(models.AbstractModel):
             picking.move_ids.picked = True
             picking._action_done()
         return picking
+
+
+def _add(quantities, more=None, less=None):
+    """{product: quantity} of two such together, less a third."""
+    result = dict(quantities)
+    for sign, others in ((1, more), (-1, less)):
+        for product, quantity in (others or {}).items():
+            result[product] = result.get(product, 0.0) + sign * quantity
+    return result
 
 
 class ProductProduct(models.Model):

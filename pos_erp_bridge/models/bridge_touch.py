@@ -4,6 +4,8 @@ from functools import partial
 from odoo import api, fields, models
 from odoo.tools import ormcache
 
+from .bridge_live import announce_soon
+
 DATA_KEY = "pos_erp_bridge.touch"
 
 
@@ -163,3 +165,6 @@ class BridgeTouch(models.Model):
                SELECT * FROM unnest(%s::int[], %s::int[], %s::int[], %s::float8[])""",
             [list(channels), list(stores), list(products), list(pending.values())],
         )
+        # Open tills hear of it after the commit, whatever the lanes are doing.
+        keys = set(zip(stores, products, strict=True))
+        cr.postcommit.add(partial(announce_soon, cr.dbname, keys))

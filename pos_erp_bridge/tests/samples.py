@@ -38,3 +38,31 @@ def goods(env, store, product):
     env["bridge.season"].create({"name": "Summer", "end_date": "2999-08-31", "product_ids": product.ids})
     env["bridge.sales.limit"].create({"name": "Ten", "cap_total": 10, "product_ids": product.ids})
     env["bridge.preorder"].create({"name": "Tea", "product_ids": product.ids})
+
+
+@sample
+def comparison(env, store, product):
+    level = env["bridge.stock.level"].search([("store_id", "=", store.id), ("product_id", "=", product.id)])
+    level.state = "held"
+    run = env["bridge.agreement"].create({"channel_id": store.channel_id.id, "kind": "demand"})
+    env["bridge.agreement.line"].create(
+        {"agreement_id": run.id, "channel_id": run.channel_id.id, "level_id": level.id, "shown": 1, "wanted": 2}
+    )
+
+
+@sample
+def shortage(env, store, product):
+    order = env["sale.order"].create(
+        {
+            "partner_id": env["res.partner"].create({"name": "Buyer"}).id,
+            "company_id": store.company_id.id,
+            "order_line": [(0, 0, {"product_id": product.id, "product_uom_qty": 3})],
+        }
+    )
+    env["bridge.shortage"].create(
+        {
+            "order_id": order.id, "sale_line_id": order.order_line.id, "company_id": store.company_id.id,
+            "channel_id": store.channel_id.id, "store_id": store.id, "product_id": product.id, "ordered": 3,
+            "missing": 1,
+        }
+    )  # fmt: skip

@@ -17,6 +17,7 @@ from odoo.tests.common import get_db_name
 from ..connectors import registered
 from . import shop
 from .common import BridgeCommon
+from .web_common import WebCase, line, order
 
 NOON = datetime(2026, 11, 20, 3, 0)  # Friday noon in Tokyo, as UTC
 BUYERS = 30
@@ -307,9 +308,25 @@ class TestLimits(GoodsCase):
             form.record.with_user(user).cap_total = 6
 
 
-@tagged("-standard", "-at_install", "post_install", "bridge_race")
-class TestLimitRace(BaseCase):
-    """Many buyers at once, over real connections: never one more than the limit."""
+@tagged("post_install", "-at_install")
+class TestLimitOrders(WebCase):
+    def test_an_order_over_the_limit_is_booked_with_an_exception(self):
+        """A web order beyond total and customer's limit becomes a sales order that says so to its salesperson."""
+        (tea,) = self.make_products(("Console", "4900000000979"))
+        limit = {"name": "Ten in all, two each", "product_ids": tea.ids, "cap_total": 10, "cap_customer": 2}
+        self.env["bridge.sales.limit"].create(limit)
+        first = self.booked(order(1, line(1, tea, 2)))
+        self.assertFalse(first.activity_ids)
+        second = self.booked(order(2, line(1, tea, 9)))
+        self.assertEqual(
+            (second.state, second.activity_ids.summary), ("sale", "Sold beyond the limit: " + limit["name"])
+        )
+        self.assertIn("10 may be sold in total; with this order it is 1 more.", second.activity_ids.note)
+        self.assertIn("A customer may buy 2; this one bought 9.", second.activity_ids.note)
+
+
+class RaceCase(BaseCase):
+    """Many buyers at once, over real connections and on committed data of a company of its own."""
 
     @classmethod
     def setUpClass(cls):
@@ -343,34 +360,49 @@ class TestLimitRace(BaseCase):
             env["bridge.channel"].browse(cls.channels.ids).active = False
             env["bridge.sales.limit"].search([("company_id", "=", cls.company_id)]).active = False
 
+    def make_env(self, cr):
+        return api.Environment(cr, SUPERUSER_ID, {"allowed_company_ids": [self.company_id]})
+
     def limit(self, products, **values):
         with self.registry.cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {"allowed_company_ids": [self.company_id]})
+            env = self.make_env(cr)
             env["bridge.sales.limit"].create(
                 {"name": "Race", "company_id": self.company_id, "product_ids": [p.id for p in products], **values}
             )
         self.registry.signal_changes()
 
-    def race(self, products, customer=""):
-        """Every buyer asks for one piece at the same moment; returns how many were promised one."""
-        barrier, granted, errors = threading.Barrier(BUYERS), [], []
+    def race(self, products, customer="", purpose="cart", beside=None):
+        """Every buyer asks for one piece at the same moment; returns how many were promised one.
+
+        :param beside: what somebody else does meanwhile
+        """
+        barrier, granted, errors = threading.Barrier(BUYERS + bool(beside)), [], []
+
+        def work():
+            threading.current_thread().dbname = self.registry.db_name
+            try:
+                barrier.wait(30)
+                beside()
+            except Exception as error:
+                errors.append(error)
 
         def buy(number):
             threading.current_thread().dbname = self.registry.db_name
             try:
                 barrier.wait(30)
                 with self.registry.cursor() as cr:
-                    env = api.Environment(cr, SUPERUSER_ID, {"allowed_company_ids": [self.company_id]})
+                    env = self.make_env(cr)
                     product = env["product.product"].browse(products[number % len(products)].id)
                     channel = env["bridge.channel"].browse(self.channels.ids[number % 3])
                     place = env["stock.location"].browse(self.location.id)
                     line = ("1", product, place, 1)
-                    claim = env["bridge.hold"]._claim(channel, f"{uuid.uuid4()}", [line], "cart", customer=customer)
+                    claim = env["bridge.hold"]._claim(channel, f"{uuid.uuid4()}", [line], purpose, customer=customer)
                     granted.append(bool(claim))
             except Exception as error:
                 errors.append(error)
 
         threads = [threading.Thread(target=buy, args=(number,)) for number in range(BUYERS)]
+        threads += [threading.Thread(target=work)] if beside else []
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -378,6 +410,9 @@ class TestLimitRace(BaseCase):
         self.assertFalse(errors)
         return sum(granted)
 
+
+@tagged("-standard", "-at_install", "post_install", "bridge_race")
+class TestLimitRace(RaceCase):
     def test_thirty_buyers_of_ten(self):
         """Ten may be sold, thirty buyers on three channels ask at once: exactly ten are promised one."""
         self.limit(self.products[:1], cap_total=10)

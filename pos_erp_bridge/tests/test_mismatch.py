@@ -6,8 +6,9 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
-from ..connectors import base, records
+from ..connectors import base, records, registered
 from .common import BridgeCommon, to_json
+from .lane_case import LaneCase
 
 
 class ProductCase(BridgeCommon):
@@ -68,9 +69,20 @@ class TestMismatch(ProductCase):
         self.assertEqual(
             stopped[self.store.id, self.rice.id],
             "Price differs: the channel says ¥ 150 with tax, Odoo ¥ 151 with tax. "
-            "Decide under Mappings, Differences.".replace("¥ ", self.company.currency_id.format(1)[:-1]),
+            "Decide under Mappings, Product differences.".replace("¥ ", self.company.currency_id.format(1)[:-1]),
         )
         self.assertEqual(self.channel.mismatch_count, 1)
+
+    def test_a_cart_is_refused_with_the_reason(self):
+        """Nobody is promised what is paused; what was sold already is."""
+        self.tell(self.rice, price=Decimal(150))
+        line = ("1", self.rice, self.location, 1)
+        self.env.flush_all()
+        with self.enter_registry_test_mode():
+            claim = self.env["bridge.hold"]._claim(self.channel, "A", [line], "cart")
+            self.assertFalse(claim)
+            self.assertIn("Price differs", claim.reason)
+            self.assertTrue(self.env["bridge.hold"]._claim(self.channel, "B", [line], "import", is_sold=True))
 
     def test_another_channel_goes_on_selling(self):
         """The pause is the channel's alone."""
@@ -137,6 +149,9 @@ class TestMismatch(ProductCase):
         self.rice.list_price = 160
         self.compare()
         self.assertEqual((self.rows().channel_value, self.rows().odoo_value), ("150", "160"))
+        self.rice.write({"list_price": 150, "barcode": "4900000000993"})
+        self.compare()
+        self.assertEqual((self.rows().field, self.rows().odoo_value), ("barcode", "4900000000993"))
 
     def test_odoo_is_right_is_asked_once(self):
         """The same difference is not asked again, another one is; after an agreement it is a new one."""
@@ -271,3 +286,28 @@ class TestMismatch(ProductCase):
         usd = self.env["product.pricelist"].create({"name": "USD", "currency_id": self.env.ref("base.USD").id})
         with self.assertRaisesRegex(ValidationError, "keeps its books in JPY"):
             self.channel.pricelist_id = usd
+
+
+@tagged("post_install", "-at_install")
+class TestVendorsAgree(LaneCase):
+    def test_a_catalogue_like_ours_raises_no_question(self):
+        """Every vendor's products, translated, agree with the same products in Odoo; a changed one does not."""
+        for system in sorted(registered()):
+            with self.subTest(system):
+                vendor = self.connect(system)
+                self.run_lanes(vendor, "outward")
+                domain = [("channel_id", "=", vendor.channel.id)]
+                told = self.env["bridge.binding"].search([*domain, ("entity", "=", "product")]).mapped("told")
+                self.assertEqual(len([said for said in told if said and said["price"]]), 5)
+                self.assertFalse(self.env["bridge.mismatch"].search(domain))
+                product = next(iter(self.products.values()))
+                product.list_price += 1
+                self.run_lanes(vendor, "outward")
+                rows = self.env["bridge.mismatch"].search(domain)
+                self.assertEqual((rows.product_id, rows.field), (product, "price"))
+                level = self.env["bridge.stock.level"].search([*domain, ("product_id", "=", product.id)])
+                self.assertEqual(set(level.mapped("desired")), {0})
+                product.list_price -= 1
+                self.run_lanes(vendor, "outward")
+                self.assertEqual(rows.state, "agreed")
+                self.assertNotEqual(set(level.mapped("desired")), {0})

@@ -5,9 +5,10 @@ from freezegun import freeze_time
 
 from odoo.exceptions import AccessError
 from odoo.fields import Command
+from odoo.service.model import retrying
 from odoo.tests import Form, new_test_user, tagged
 
-from .test_limits import GoodsCase
+from .test_limits import GoodsCase, RaceCase
 
 
 @tagged("post_install", "-at_install")
@@ -316,3 +317,49 @@ class TestPreorder(GoodsCase):
         self.assertEqual(form.record.with_user(user).left, 4)
         with self.assertRaises(AccessError):
             form.record.with_user(user).cap = 1
+
+
+@tagged("-standard", "-at_install", "post_install", "bridge_race")
+class TestPreorderRace(RaceCase):
+    def test_thirty_buyers_of_ten_while_they_come_in(self):
+        """Ten come in, thirty buyers preorder while the receipt is done: never an eleventh, and each of those who
+        were promised one before has it at hand afterwards."""
+        with self.registry.cursor() as cr:
+            env = self.make_env(cr)
+            product = env["product.product"].create(
+                {"name": "Game", "is_storable": True, "company_id": self.company_id}
+            )
+            env["bridge.preorder"].create({"name": "Race", "company_id": self.company_id, "product_ids": product.ids})
+            move = env["stock.move"].create(
+                {
+                    "product_id": product.id,
+                    "product_uom_qty": 10,
+                    "location_id": env.ref("stock.stock_location_suppliers").id,
+                    "location_dest_id": self.location.id,
+                    "company_id": self.company_id,
+                }
+            )
+            move._action_confirm()
+        self.registry.signal_changes()
+
+        def receive():
+            with self.registry.cursor() as cr:
+                env = self.make_env(cr)
+
+                def work():
+                    done = env["stock.move"].browse(move.id)
+                    done.quantity, done.picked = 10, True
+                    done._action_done()
+
+                retrying(work, env)
+
+        granted = self.race([product], purpose="preorder", beside=receive)
+        with self.registry.cursor() as cr:
+            env = self.make_env(cr)
+            product = env["product.product"].browse(product.id)
+            holds = env["bridge.hold"].search([("product_id", "=", product.id)])
+            self.assertLessEqual(granted, 10)
+            self.assertEqual(len(holds), granted)
+            self.assertEqual(set(holds.mapped("source")) | {"hand"}, {"hand"})
+            free = env["bridge.availability"]._available(env["stock.location"].browse(self.location.id), product)
+            self.assertEqual(free[product.id], 10 - granted)

@@ -9,7 +9,7 @@ from .samples import make_samples
 
 GROUPS = ("auditor", "user", "manager", "administrator")
 # The wiring inside: credentials for system administrators, and rows only the lanes look at.
-INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.gate"}
+INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.gate", "bridge.agreement.look"}
 CREDENTIALS = {
     "bridge.channel": ("token", "setting_ids", "webhook_url"),
     "bridge.channel.setting": ("value", "shown_value"),
@@ -59,7 +59,23 @@ class TestSecurity(TransactionCase):
         picking = env["stock.picking"].create({"picking_type_id": delivery.id})
         env["bridge.parcel"].create({"channel_id": channel.id, "picking_id": picking.id})
         make_samples(env, store, product)
+        cls.make_proposals(env, company, product)
         return channel
+
+    @classmethod
+    def make_proposals(cls, env, company, product):
+        """What hangs on a company's places rather than on a channel."""
+        warehouse = env["stock.warehouse"].search([("company_id", "=", company.id)], limit=1)
+        warehouse = warehouse or env["stock.warehouse"].create({"company_id": company.id})
+        stock = warehouse.lot_stock_id
+        shelf = env["stock.location"].create({"name": "Shelf", "location_id": stock.id, "company_id": company.id})
+        common = {"company_id": company.id, "product_id": product.id}
+        env["bridge.velocity"].create({**common, "location_id": stock.id, "sold": 28, "days": 28, "per_day": 1})
+        ways = {"from_location_id": stock.id, "to_location_id": shelf.id, "quantity": 1}
+        env["bridge.transfer.proposal"].create({**common, **ways})
+        env["bridge.reorder.proposal"].create({**common, "location_id": stock.id, "min_qty": 1, "max_qty": 2})
+        places = {"location_id": shelf.id, "home_location_id": stock.id}
+        env["bridge.inspection"].create({**common, **places, "quantity": 1})
 
     def models(self):
         """Our models that have a table."""
@@ -243,9 +259,10 @@ class TestSecurity(TransactionCase):
             with self.subTest(group=group):
                 user = new_test_user(self.env, f"staff_{document._table}", f"base.group_user,{group}")
                 arch = etree.fromstring(document.with_user(user).get_view(view_type="form")["arch"])
-                ours = {node.get("name") for node in arch.iter("field") if node.get("name").startswith("bridge_")}
+                fields = document._fields  # lines have fields of their own
+                names = {node.get("name") for node in arch.iter("field")}
+                ours = {name for name in names if name.startswith("bridge_") and name in fields}
                 self.assertTrue(ours)
-                fields = document._fields
                 document.with_user(user).web_read({name: self.specification(fields[name]) for name in ours})
 
     def test_menus_by_group(self):

@@ -135,6 +135,15 @@ class Shopify(base.Connector):
             facts += self._facts(stream, data, [node for node in data["nodes"] if node])
         return facts
 
+    @staticmethod
+    def level_id(store_id, stock_id):
+        return f"{stock_id}:{store_id}"
+
+    @staticmethod
+    def level_key(external_id):
+        stock_id, _, store_id = external_id.partition(":")
+        return store_id, stock_id
+
     def _levels(self, items, place):
         """{item: its level at the place, None where it is not stocked}; items unknown to the shop are left out."""
         found = {}

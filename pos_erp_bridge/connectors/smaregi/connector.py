@@ -157,36 +157,39 @@ class Smaregi(base.Connector):
         try:
             if isinstance(current, DataError):
                 raise current
-            held = self._journal(level) if level.is_repeat else None
-            if held is None and level.expected not in (None, current):
+            done = self._journal(level) if level.is_repeat else None
+            if done is None and level.expected not in (None, current):
                 return PushResult(level.push_id, "stale", current)
-            if held is None:
-                held = self._add(level, level.quantity - current)
-            return PushResult(level.push_id, "ok", held)
+            if done is None:
+                done = self._add(level, level.quantity - current)
+            held, mark = done
+            return PushResult(level.push_id, "ok", held, mark=mark)
         except const.Missing:
             return PushResult(level.push_id, "error", message=f"Smaregi has no product {level.stock_id}.")
         except DataError as error:
             return PushResult(level.push_id, "error", message=str(error))
 
     def _add(self, level, difference, is_last=False):
+        """(level afterwards, number of the change in the journal: webhooks name it)"""
         if not difference:
-            return level.quantity
+            return level.quantity, ""
         if difference != difference.to_integral_value():
             raise DataError(f"Smaregi counts whole pieces; it cannot show {level.quantity}.")
         data = {"storeId": level.store_id, "stockAmount": str(int(difference)), "stockHistory": {"memo": _memo(level)}}
         try:
-            return translate.money(self.client.post(f"stock/{level.stock_id}/add", data), "stockAmount")
+            row = self.client.post(f"stock/{level.stock_id}/add", data)
+            return translate.money(row, "stockAmount"), str((row.get("stockHistory") or {}).get("id") or "")
         except UnknownOutcome:
-            held = self._journal(level)
-            if held is None and is_last:
+            done = self._journal(level)
+            if done is None and is_last:
                 raise
-        return self._add(level, difference, is_last=True) if held is None else held
+        return self._add(level, difference, is_last=True) if done is None else done
 
     def _journal(self, level):
-        """The level after our own earlier try, or None when it was never applied."""
+        """The level after our own earlier try and its number, or None when it was never applied."""
         for row in self.client.pages(f"stock/changes/{level.stock_id}/{level.store_id}"):
             if row.get("memo") == _memo(level) and row.get("stockDivision") == const.BY_WEB_API:
-                return translate.money(row, "stockAmount")
+                return translate.money(row, "stockAmount"), str(row.get("id") or "")
         return None
 
 

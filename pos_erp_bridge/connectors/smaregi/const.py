@@ -48,7 +48,7 @@ STREAMS = {
     # The look-back covers clocks and late commits. Offline tills need none: updDateTime is set on arrival.
     "sale": Stream("sale", window=WINDOW, page_size=SALE_LIMIT),
     "closing": Stream("closing", window=WINDOW, lookback=timedelta(days=1)),
-    "stock": Stream("stock", window=WINDOW, page_size=LIST_LIMIT),
+    "stock": Stream("stock", page_size=LIST_LIMIT),
 }
 _details = {"with_details": "all", "with_deposit_others": "all", "with_layaway_pick_ups": "all"}
 RESOURCES = {  # stream: (path, fields of the id, further query)

@@ -28,7 +28,7 @@ def read(body, headers, settings):
     ids = (data.get(field) or data.get("ids") or []) if stream else []
     if not isinstance(ids, list) or len(ids) > MAX_IDS:
         raise BadDelivery("The delivery's ids have an unknown shape.", status=400)
-    hints = tuple(Hint(stream, key) for key in dict.fromkeys(_external_id(stream, item) for item in ids))
+    hints = tuple(dict.fromkeys(Hint(stream, _external_id(stream, item), _mark(stream, item)) for item in ids))
     delivery_id = headers.get("smaregi-event-id") or hashlib.sha256(body).hexdigest()
     return Delivery(delivery_id, f"{data['event']}/{data.get('action', '')}", hints)
 
@@ -38,3 +38,8 @@ def _external_id(stream, item):
     if not all(isinstance(part, str | int) and str(part) for part in parts):
         raise BadDelivery("The delivery names an id of unknown shape.", status=400)
     return "|".join(map(str, parts))
+
+
+def _mark(stream, item):
+    """The number of the change in the stock journal."""
+    return str(item.get("id") or "") if stream == "stock" and isinstance(item, dict) else ""
