@@ -21,6 +21,7 @@ from . import (
     test_ui_work_items,
     test_web_contact,
     test_hold,
+    test_stock_model,
     test_web_edit,
     test_web_money,
     test_web_parcel,
