@@ -20,6 +20,7 @@ from . import (
     test_ui_till_live,
     test_ui_work_items,
     test_web_contact,
+    test_availability,
     test_hold,
     test_stock_model,
     test_web_edit,
