@@ -220,6 +220,8 @@ class BridgeAvailability(models.AbstractModel):
             for product_id, share in mine.items():
                 on_hand, reserved, held, limit = theirs.get(product_id, (0.0, 0.0, 0.0, None))
                 quantity = floor(share.of(on_hand - reserved - held - share.back(0.0)) * self._share_factor(other))
+                if share.is_stopped or quantity < share.minimum:
+                    continue  # it gives nothing
                 if here.parent_path.startswith(place.parent_path) and here != place:
                     # Theirs is the larger place: only what they cannot have elsewhere is kept here.
                     mine_here = numbers.get(product_id, (0.0, 0.0, 0.0, None))

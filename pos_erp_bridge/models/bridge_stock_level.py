@@ -80,11 +80,14 @@ class BridgeStockLevel(models.Model):
     def _fold(self, channel):
         """Turn touched keys into levels to be told. Returns how many keys were folded."""
         self.env.cr.execute(CLAIM_TOUCHES, [channel.id, FOLD_BATCH])
-        own = {}
+        own, changed = {}, set()
         for store_id, product_id, quantity in self.env.cr.fetchall():
             own[store_id, product_id] = own.get((store_id, product_id), 0.0) + (quantity or 0.0)
+            if quantity is not None:
+                changed.add((store_id, product_id))
         if not own:
             return 0
+        self._spread(channel, changed)
         self._add_kits(own)
         bound = set(self._stock_ids(channel, {product_id for _store, product_id in own}))
         desired = self._desired(channel, [key for key in own if key[1] in bound])

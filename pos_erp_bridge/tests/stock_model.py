@@ -154,11 +154,14 @@ class Shop(base.Connector):
         return shop.answers[level.push_id]
 
     def pull(self, stream, since, until, cursor=None):
-        facts = [
-            base.Fact("stock", f"{store}/{item}", "1", {"store": store, "item": item, "quantity": int(quantity)})
-            for (store, item), quantity in type(self).levels.items()
+        return base.Page(tuple(self.fetch("stock", [self.level_id(*key) for key in self.levels])) if stream == "stock" else ())
+
+    def fetch(self, stream, external_ids):
+        keys = [tuple(ref.split("|")) for ref in external_ids]
+        return [
+            base.Fact("stock", "|".join(key), "1", {"store": key[0], "item": key[1], "quantity": int(self.levels[key])})
+            for key in keys
         ]
-        return base.Page(tuple(facts) if stream == "stock" else ())
 
     def translate(self, stream, payload):
         if stream == "stock":
@@ -168,9 +171,9 @@ class Shop(base.Connector):
 
 class ShopTill(Shop):
     system, label, kind = "probe", "Probe", "till"
-    capabilities = frozenset({base.Capability.SALES_IN, base.Capability.STOCK_OUT})
+    capabilities = frozenset({base.Capability.SALES_IN, base.Capability.STOCK_IN, base.Capability.STOCK_OUT})
 
 
 class ShopWeb(Shop):
     system, label, kind = "probe_web", "Probe (web)", "web"
-    capabilities = frozenset({base.Capability.ORDERS_IN, base.Capability.STOCK_OUT})
+    capabilities = frozenset({base.Capability.ORDERS_IN, base.Capability.STOCK_IN, base.Capability.STOCK_OUT})

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from odoo.fields import Command
 
 from ..connectors.records import Customer, Order
+from ..models.bridge_claim import LIFETIMES
 from .stock_model import PLACES, STORES, Reference, ShopTill, ShopWeb
 
 START = datetime(2026, 11, 23, 3, 0)
@@ -100,7 +101,7 @@ class Run:
         self.commit()
         claims = self.channels["web"]._promise()
         for ref, (store, product, quantity) in self.waiting.items():
-            until = self.now + timedelta(hours=6)
+            until = self.now + LIFETIMES["import"]
             granted = self.reference.claim(
                 ("web", ref, LINE), "web", store, product, quantity, self.now, until, is_sold=True
             )
@@ -261,12 +262,13 @@ class Run:
         else:
             self.number += 1
             ref = f"cart{self.number}"
-        until = self.now + (timedelta(minutes=15) if channel else timedelta(days=3))
+        purpose = "cart" if channel else "quotation"
+        until = self.now + LIFETIMES[purpose]
         self.commit()
         place = self.places[STORES[channel, store] if channel else "whole"]
         claim = self.env["bridge.hold"]._claim(
             self.channels[channel] if channel else self.env["bridge.channel"],
-            ref, [(LINE, self.items[product], place, quantity)], "cart" if channel else "quotation",
+            ref, [(LINE, self.items[product], place, quantity)], purpose,
         )  # fmt: skip
         debts = self.reference.debts()
         granted = self.reference.claim((channel, ref, LINE), channel, store, product, quantity, self.now, until)
@@ -302,10 +304,23 @@ class Run:
         self.edited.add((channel, key))
 
     def compare(self, channel):
-        """What Odoo does every night."""
+        """What Odoo does every night: sales made before are fetched first, differences repaired."""
+        self.book_till() if channel == "till" else self.import_orders()
         self.commit()
-        with self.channels[channel]._transaction() as lane:
-            lane._reconcile_stock()
+        lane = self.channels[channel]
+        lane._ask_agreement("demand")
+        for _look in range(20):
+            lane._run_agreement()
+            run = self.env["bridge.agreement"]._open(lane)
+            if not run:
+                break
+            self.clock.tick(timedelta(seconds=60))
+            self.outward(channel)
+        assert not run, run.state
+        lines = self.env["bridge.agreement.line"].search([("channel_id", "=", lane.id), ("state", "=", "open")])
+        ready = lines.filtered(lambda line: line.cause in ("foreign", "missing", "push"))
+        if ready:
+            ready.action_repair()
         self.edited = {(other, key) for other, key in self.edited if other != channel}
 
     # -- agreement ---------------------------------------------------------------------------------

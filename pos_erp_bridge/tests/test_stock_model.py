@@ -107,7 +107,7 @@ if settings:
         def checkout(self, number):
             self.run.checkout(number)
 
-        @rule(minutes=st.sampled_from((1, 10, 20, 400)))
+        @rule(minutes=st.sampled_from((1, 10, 20, 400, 5000)))
         def wait(self, minutes):
             self.run.clock.tick(timedelta(minutes=minutes))
 
@@ -209,6 +209,8 @@ class TestStockModel(BridgeCommon):
     def setUp(self):
         super().setUp()
         self.enterContext(self.enter_registry_test_mode())
+        # How a silent channel's share shrinks has tests of its own.
+        self.enterContext(patch.object(type(self.channel), "_blind_percent", lambda channel: 100))
         self.enterContext(patch.object(type(self.channel), "_transaction", lambda channel: self.as_transaction(channel)))
         self.clock = self.enterContext(freeze_time(START))
         # Days pass in a run; who measures how long something takes is not to notice.
@@ -234,7 +236,7 @@ class TestStockModel(BridgeCommon):
     def as_transaction(self, channel):
         """A lane's transaction as a savepoint in the test's own environment: a new one forgets everything it read, and
         most of the time of a run would go by reading it again."""
-        context = {"tracking_disable": True, "allowed_company_ids": self.company.ids, "tz": channel.timezone}
+        context = {**channel.env.context, "tracking_disable": True, "allowed_company_ids": self.company.ids}
         with self.env.cr.savepoint():
             yield channel.with_env(self.env(user=SUPERUSER_ID, su=True, context=context))
 
