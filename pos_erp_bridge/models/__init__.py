@@ -16,6 +16,7 @@ from . import (
     bridge_availability,
     bridge_touch,
     bridge_stock_level,
+    bridge_stock_spread,
     bridge_agreement,
     bridge_agreement_line,
     bridge_agreement_look,

@@ -27,7 +27,7 @@ class BridgeHold(models.Model):
         if not channel or not lines:
             return []
         _company_id, places_of = self.env["bridge.touch"]._places_of(channel.id)
-        stores = channel.store_ids.browse(store_id for store_id, place in places_of.items() if place in places)
+        stores = self.env["bridge.store"].sudo().browse(store_id for store_id, place in places_of.items() if place in places)
         if not stores:
             return []
         products = self.env["product.product"].union(*(line[1] for line in lines))

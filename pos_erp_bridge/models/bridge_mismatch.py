@@ -183,10 +183,10 @@ class BridgeMismatch(models.Model):
             )
         ):  # fmt: skip
             return {}
+        live = stores.channel_id.filtered(lambda channel: channel.state == "live")
         rows = self.sudo().search(
             [
-                ("channel_id", "in", stores.channel_id.ids),
-                ("channel_id.state", "=", "live"),
+                ("channel_id", "in", live.ids),
                 ("product_id", "in", products.ids),
                 ("state", "=", "open"),
             ],

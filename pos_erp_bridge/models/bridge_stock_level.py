@@ -58,6 +58,11 @@ class BridgeStockLevel(models.Model):
     attempts = fields.Integer(readonly=True)
     run_at = fields.Datetime(default=fields.Datetime.now, readonly=True)
     stale_since = fields.Datetime(readonly=True)
+    is_doubtful = fields.Boolean(
+        readonly=True,
+        help="The channel's own number was taken as it was: a sale we had not booked yet may have been in it. So what "
+        "the channel sells is not reckoned with only, it is verified by telling the level.",
+    )
     pushed_at = fields.Datetime("Last agreed", readonly=True)
     echo_mark = fields.Char(readonly=True, help="The channel's own id of the change our last push made.")
 
@@ -75,11 +80,14 @@ class BridgeStockLevel(models.Model):
     def _fold(self, channel):
         """Turn touched keys into levels to be told. Returns how many keys were folded."""
         self.env.cr.execute(CLAIM_TOUCHES, [channel.id, FOLD_BATCH])
-        own = {}
+        own, changed = {}, set()
         for store_id, product_id, quantity in self.env.cr.fetchall():
             own[store_id, product_id] = own.get((store_id, product_id), 0.0) + (quantity or 0.0)
+            if quantity is not None:
+                changed.add((store_id, product_id))
         if not own:
             return 0
+        self._spread(channel, changed)
         self._add_kits(own)
         bound = set(self._stock_ids(channel, {product_id for _store, product_id in own}))
         desired = self._desired(channel, [key for key in own if key[1] in bound])
@@ -88,7 +96,9 @@ class BridgeStockLevel(models.Model):
             level = levels[key]
             confirmed = level.confirmed + own[key]
             vals = {"desired": quantity, "confirmed": confirmed}
-            if level.is_known and confirmed == quantity:
+            # A sale that was in the channel's number already when we took it would be taken off twice here.
+            is_sure = not (own[key] and level.is_doubtful)
+            if level.is_known and confirmed == quantity and is_sure:
                 vals |= {"state": "synced", "message": False, "stale_since": False, "push_id": False}
             elif level.state != "stale" or own[key]:
                 vals |= {"state": "due", "run_at": fields.Datetime.now(), "stale_since": False}
@@ -219,6 +229,7 @@ class BridgeStockLevel(models.Model):
                     {
                         "confirmed": float(item.quantity),
                         "is_known": True,
+                        "is_doubtful": level.is_doubtful or not level.pushed_at,
                         "pushed_at": now,
                         "push_id": False,
                         "echo_mark": result.mark or False,
@@ -248,11 +259,14 @@ class BridgeStockLevel(models.Model):
             actual=result.quantity,
             expected=self.confirmed,
         )
-        if not self.is_known or now - since >= STALE_PATIENCE:
+        # No sale on its way explains more than was expected; one that was booked after we took the number does.
+        is_explained = self.is_doubtful and (result.quantity or 0) > self.confirmed
+        if not self.is_known or is_explained or now - since >= STALE_PATIENCE:
             # Nothing came: somebody changed the level over there. Take it as the new ground.
             vals |= {
                 "confirmed": float(result.quantity or 0),
                 "is_known": result.quantity is not None,
+                "is_doubtful": True,
                 "state": "due",
                 "run_at": now,
             }
