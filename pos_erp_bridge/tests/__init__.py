@@ -21,6 +21,8 @@ from . import (
     test_ui_work_items,
     test_web_contact,
     test_hold,
+    test_hold_faults,
+    test_hold_race,
     test_web_edit,
     test_web_money,
     test_web_parcel,
