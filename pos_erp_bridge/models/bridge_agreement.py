@@ -206,9 +206,16 @@ class BridgeAgreement(models.Model):
             elif level not in first:
                 differing[level] = shown[key]
         self._note_looks([level.id for level in levels.values()], agreed)
+        self._end_doubts(agreed)
         self._note_lines(differing, read_at)
         self._note_unmapped({key: shown[key] for key in unmapped})
         return len(levels), len(first), len(unmapped)
+
+    def _end_doubts(self, agreed):
+        """A level that agrees a day after the channel's number was taken: what was in it then is booked by now."""
+        yesterday = fields.Datetime.now() - timedelta(days=1)
+        doubtful = [("id", "in", agreed), ("is_doubtful", "=", True), ("pushed_at", "<", yesterday)]
+        self.env["bridge.stock.level"].search(doubtful).write({"is_doubtful": False})
 
     def _note_looks(self, level_ids, agreed):
         self.env.cr.execute(

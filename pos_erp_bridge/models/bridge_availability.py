@@ -26,12 +26,14 @@ class BridgeAvailability(models.AbstractModel):
         ``limit`` is None, or what is left of a larger place around this one where something is promised of that one
         as a whole. Kits as their components make them.
         """
-        components = self.env["bridge.kit"]._components(products)
-        plain = products.filtered(lambda product: product.is_storable and product.id not in components)
-        wanted = set(plain.ids).union(*components.values()) if components else set(plain.ids)
-        numbers = self._plain_stock(location, wanted)
+        plain, components = self.env["bridge.kit"]._sort(products)
+        return self._stock_of(location, plain, components)
+
+    def _stock_of(self, location, plain, components):
+        """As ``_stock``, of the ids of products that keep stock, and of kits."""
+        numbers = self._plain_stock(location, set(plain).union(*components.values()))
         nothing = (0.0, 0.0, 0.0, None)
-        result = {product_id: numbers.get(product_id, nothing) for product_id in plain.ids}
+        result = {product_id: numbers.get(product_id, nothing) for product_id in plain}
         for kit_id, parts in components.items():
             if parts:
                 result[kit_id] = self._kit_stock(numbers, parts, nothing)
@@ -143,10 +145,11 @@ class BridgeAvailability(models.AbstractModel):
         """
         rules = self.env["bridge.allocation.rule"]._book(stores.company_id)
         brakes = self._brakes(stores, products)
+        plain, components = self.env["bridge.kit"]._sort(products)
         result = {}
         for store in stores.filtered("location_id"):
             location, shares = store.location_id, rules.shares(store, products)
-            numbers = self._stock(location, products)
+            numbers = self._stock_of(location, plain, components)
             others = self._others(rules, store, products, numbers)
             per_day = self._per_day(location, products, shares)
             safeties = self._safeties(store, products, numbers, shares)

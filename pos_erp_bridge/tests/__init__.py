@@ -23,6 +23,8 @@ from . import (
     test_availability,
     test_hold,
     test_stock_model,
+    test_hold_faults,
+    test_hold_race,
     test_web_edit,
     test_web_money,
     test_web_parcel,
