@@ -77,7 +77,7 @@ class Run:
         if facts:
             events = self.world.book(*facts)
             assert set(events.mapped("state")) == {"done"}, events.mapped("message")
-            self.check(is_fact=True)
+            self.check()
 
     def hand_over(self):
         """The web store's orders come here, and wait."""
@@ -100,19 +100,21 @@ class Run:
         self.hand_over()
         self.commit()
         claims = self.channels["web"]._promise()
+        debts = self.reference.debts()
         for ref, (store, product, quantity) in self.waiting.items():
             until = self.now + LIFETIMES["import"]
             granted = self.reference.claim(
                 ("web", ref, LINE), "web", store, product, quantity, self.now, until, is_sold=True
             )
             assert claims[ref].granted.get(LINE, 0) == granted, (ref, claims[ref], granted)
+        self._no_new_debts(debts)
         return claims
 
     def import_orders(self):
         claims = self.promise()
         if not claims:
             return
-        web = self.channels["web"]
+        debts, web = self.reference.debts(), self.channels["web"]
         web._retrying(lambda channel: channel._step_book(channel, claims))
         orders = self.env["sale.order"].search([("client_order_ref", "in", list(self.waiting))], order="id")
         assert len(orders) == len(self.waiting)
@@ -122,13 +124,13 @@ class Run:
             granted[order] = own.quantity if own else 0
         self.waiting.clear()
         self.orders += list(orders)
-        self.check(dict.fromkeys(orders, 0), granted)
+        self.check(debts, dict.fromkeys(orders, 0), granted)
 
     # -- Odoo --------------------------------------------------------------------------------------
     def confirm(self, product, quantity, quotation=None):
         """A sales order in Odoo; one with a quotation's promise, when there is such."""
         refs = [ref for ref, (channel, *_rest) in self.carts.items() if not channel]
-        own = None
+        own, debts = None, self.reference.debts()
         if quotation is not None and refs:
             ref = refs[quotation % len(refs)]
             _channel, _store, product, quantity = self.carts.pop(ref)
@@ -147,7 +149,7 @@ class Run:
         allowed = (own.quantity if own else 0) + max(0, self.reference.available("whole", product) - (own.quantity if own else 0))
         order.action_confirm()
         self.orders.append(order)
-        self.check({order: 0}, {order: min(quantity, allowed)})
+        self.check(debts, {order: 0}, {order: min(quantity, allowed)})
 
     def _open(self, number, needs_goods=False):
         """One of the orders that are neither cancelled nor delivered."""
@@ -168,7 +170,7 @@ class Run:
             allowed = before + max(0, self.reference.available(place, product))
             order.picking_ids.filtered(lambda p: p.state not in ("done", "cancel")).action_assign()
             wanted = sum(order.picking_ids.move_ids.filtered(lambda m: m.state not in ("done", "cancel")).mapped("product_uom_qty"))
-            self.check({order: before}, {order: min(wanted, allowed)})
+            self.check(self.reference.debts(), {order: before}, {order: min(wanted, allowed)})
 
     def _what(self, order):
         """(place, product) of an order."""
@@ -180,18 +182,18 @@ class Run:
         order = self._open(number)
         if order:
             order._action_cancel()
-            self.check()
+            self.check(self.reference.debts())
 
     def deliver(self, number):
         order = self._open(number, needs_goods=True)
         if order:
             picking = order.picking_ids.filtered(lambda p: p.state not in ("done", "cancel"))
-            _place, product = self._what(order)
+            debts, (_place, product) = self.reference.debts(), self._what(order)
             for line in picking.move_line_ids:
                 self.reference.there[self._place(line.location_id), product] -= line.quantity
             picking.with_context(skip_backorder=True).button_validate()
             assert picking.state == "done", picking.state
-            self.check()
+            self.check(debts)
 
     def _place(self, location):
         return next(name for name, place in self.places.items() if place == location)
@@ -223,7 +225,7 @@ class Run:
             self.reference.there[source, product] -= quantity
         if target:
             self.reference.there[target, product] += quantity
-        self.check(is_fact=True)
+        self.check()
 
     def count(self, place, product, quantity):
         """Somebody counted."""
@@ -232,7 +234,7 @@ class Run:
         )
         self.reference.there[place, product] += quantity - quant.quantity
         quant.action_apply_inventory()
-        self.check(is_fact=True)
+        self.check()
 
     def set_rule(self, number, values):
         """Change a rule; ``values``: channels (names), product (name or None) and the rule's own fields."""
@@ -334,7 +336,7 @@ class Run:
             if is_compared and self.edited:
                 self.compare(channel)
                 self._tell(channel)
-        self.check()
+        self.check(self.reference.debts())
         wrong = {}
         for (channel, store) in STORES:
             for product in self.items:
@@ -357,15 +359,15 @@ class Run:
                 return
         raise AssertionError(f"{channel} never agrees: {states}")
 
-    def check(self, before=None, allowed=None, is_fact=False):
+    def check(self, debts=None, before=None, allowed=None):
         """Odoo's figures are the reference's; nothing is promised or reserved twice.
 
+        :param debts: what was promised and not there before; None: a fact, which may take what was promised
         :param before: {order: pieces reserved before}
         :param allowed: {order: pieces it may have reserved now}; less only where nothing more lies there
         """
         self.commit()
         reference, cr = self.reference, self.env.cr
-        debts = reference.debts() if not is_fact else None
         names = {location.id: name for name, location in self.places.items()}
         products = {item.id: name for name, item in self.items.items()}
         keys = [list(products), list(names)]

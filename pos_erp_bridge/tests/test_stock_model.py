@@ -5,6 +5,7 @@ Deterministic in the suite. For longer runs: BRIDGE_MODEL_RUNS (200), BRIDGE_MOD
 A failure prints the shortest run that leads to it.
 """
 
+import gc
 import os
 import unittest
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ try:
     from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 except ImportError:
     settings = None
+
+FUEL = int(os.environ.get("BRIDGE_MODEL_FUEL", 6))  # what dear steps of one run may cost together; the rest are cheap
 
 if settings:
     PLACE, PRODUCT = st.sampled_from(tuple(PLACES)), st.sampled_from(PRODUCTS)
@@ -59,6 +62,7 @@ if settings:
 
         def __init__(self):
             super().__init__()
+            self.fuel = FUEL
             self._run, self.undo = type(self).start()
 
         @property
@@ -128,44 +132,58 @@ if settings:
         def promise(self):
             self.run.promise()
 
-        @precondition(lambda self: SHOPS["web"].inbox or self._run.waiting)
+        @precondition(lambda self: self.fuel >= 2 and (SHOPS["web"].inbox or self._run.waiting))
         @rule()
         def import_orders(self):
+            self.fuel -= 2
             self.run.import_orders()
 
-        @precondition(lambda self: SHOPS["till"].inbox)
+        @precondition(lambda self: self.fuel >= 2 and (SHOPS["till"].inbox))
         @rule()
         def book_till(self):
+            self.fuel -= 2
             self.run.book_till()
 
+        @precondition(lambda self: self.fuel >= 3)
         @rule(product=PRODUCT, quantity=FEW, quotation=st.none() | WHICH)
         def confirm(self, product, quantity, quotation):
+            self.fuel -= 3
             self.run.confirm(product, quantity, quotation)
 
-        @precondition(lambda self: self._run.orders)
+        @precondition(lambda self: self.fuel >= 2 and (self._run.orders))
         @rule(what=st.sampled_from(("assign", "cancel", "deliver")), number=WHICH)
         def handle(self, what, number):
+            self.fuel -= 2
             getattr(self.run, what)(number)
 
+        @precondition(lambda self: self.fuel >= 1)
         @rule(source=st.none() | PLACE, destination=st.none() | PLACE, product=PRODUCT, quantity=SOME)
         def move_goods(self, source, destination, product, quantity):
+            self.fuel -= 1
             self.run.move(source, destination, product, quantity)
 
+        @precondition(lambda self: self.fuel >= 1)
         @rule(place=PLACE, product=PRODUCT, quantity=st.integers(0, 6))
         def count(self, place, product, quantity):
+            self.fuel -= 1
             self.run.count(place, product, quantity)
 
+        @precondition(lambda self: self.fuel >= 1)
         @rule(number=st.integers(0, 2), values=RULE)
         def set_rule(self, number, values):
+            self.fuel -= 1
             self.run.set_rule(number, values)
 
+        @precondition(lambda self: self.fuel >= 2)
         @rule(channel=CHANNEL)
         def compare(self, channel):
+            self.fuel -= 2
             self.run.compare(channel)
 
-        @precondition(lambda self: self._run.steps >= 15)
+        @precondition(lambda self: self.fuel >= 4 and (self._run.steps >= 15))
         @rule(is_compared=st.booleans())
         def settle(self, is_compared):
+            self.fuel -= 4
             self.run.settle(is_compared)
 
 
@@ -263,6 +281,8 @@ class TestStockModel(BridgeCommon):
         # A failure is told within minutes, if not in the fewest words.
         self.enterContext(patch("hypothesis.internal.conjecture.engine.MAX_SHRINKING_SECONDS", SHRINK_SECONDS))
         machine = type("StockRun", (StockMachine,), {"start": self.begin})
+        gc.freeze()  # all of Odoo need not be looked through for garbage again and again
+        self.addCleanup(gc.unfreeze)
         chosen = os.environ.get("BRIDGE_MODEL_SEED")
         if chosen:
             machine = seed(int(chosen))(machine)
