@@ -212,9 +212,8 @@ class BridgeAgreement(models.Model):
         return len(levels), len(first), len(unmapped)
 
     def _end_doubts(self, agreed):
-        """A level that agrees a day after the channel's number was taken: what was in it then is booked by now."""
-        yesterday = fields.Datetime.now() - timedelta(days=1)
-        doubtful = [("id", "in", agreed), ("is_doubtful", "=", True), ("pushed_at", "<", yesterday)]
+        """The channel shows what it should: no sale that we do not know of is in its number."""
+        doubtful = [("id", "in", agreed), ("is_doubtful", "=", True), ("state", "=", "synced")]
         self.env["bridge.stock.level"].search(doubtful).write({"is_doubtful": False})
 
     def _note_looks(self, level_ids, agreed):
