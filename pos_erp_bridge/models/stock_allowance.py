@@ -14,10 +14,10 @@ from odoo.fields import Domain
 
 from ..allocation import ALLOWANCE, Allowance
 
-
 WITHOUT = "bridge_without"  # context: ids of places nothing is to be reserved from
 PROMISED_WITHIN = """
-    SELECT h.location_id, array_agg(DISTINCT h.product_id) FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
+    SELECT h.location_id, array_agg(DISTINCT h.product_id)
+      FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
      WHERE h.state = 'active' AND h.source = 'hand' AND h.product_id = ANY(%s) AND l.parent_path LIKE %s
      GROUP BY h.location_id
 """
@@ -74,8 +74,9 @@ class StockMove(models.Model):
         return Allowance(own, common, keys, moves._bridge_parts())
 
     def _bridge_parts(self):
-        """{(location id, product id): [[ids of places, what is free there]]}: places within the moves' of which something
-        is promised on its own. A promise of the shop is not kept by what lies in the back, nor the other way round."""
+        """{(location id, product id): [[ids of places, what is free there]]}: places within the moves' of which
+        something is promised on its own. A promise of the shop is not kept by what lies in the back, nor the other
+        way round."""
         touch, result = self.env["bridge.touch"], {}
         whole = self.filtered(lambda move: touch._stores_within(move.location_id.id))
         if not whole:
