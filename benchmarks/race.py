@@ -13,7 +13,7 @@ oversold_units          summed over all rounds; baseline: the same back-office r
 claims_100_for_50_ms    100 claims for 50 units over 20 connections, from the starting gun to the last answer
 claim_5_lines_p95_ms    one buyer after another, five products each, a new environment for each claim
 claim_rate              claims per second over 20 connections, on one product and on many; baseline: a bare conditional
-                        UPDATE in the same kind of short READ COMMITTED transaction, by turns with it
+                        UPDATE in the same kind of short READ COMMITTED transaction on a cursor of Odoo's pool, by turns
 """
 
 import argparse
@@ -133,9 +133,8 @@ class Worker:
         return self._count(seconds, lambda number: self._update(key, number))
 
     def _update(self, key, number):
-        from odoo.addons.pos_erp_bridge.locks import promise_cursor
-
-        with promise_cursor(self.registry) as cr:
+        with self.registry.cursor() as cr:
+            cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 5000")
             cr.execute(
                 "UPDATE bench_counter SET held = held + 1 WHERE id = %s AND on_hand - held >= 1 RETURNING held",
                 [key or number % PRODUCTS + 1],
@@ -144,6 +143,7 @@ class Worker:
 
     def claims(self, company, channel, location, products, name, seconds):
         """How many claims one connection makes."""
+
         def one(number):
             lines = [(products[number % len(products)], 1.0)]
             if not self.claim(company, channel, location, f"{name}-{os.getpid()}-{number}", lines):
@@ -297,9 +297,7 @@ class Shop:
 
         now = datetime.now(UTC).isoformat()
         for number, orders in self.fetched.items():
-            facts = [
-                base.Fact("order", ref, "1", {"id": ref, "at": now, "lines": lines}) for ref, lines in orders
-            ]
+            facts = [base.Fact("order", ref, "1", {"id": ref, "at": now, "lines": lines}) for ref, lines in orders]
             self.env["bridge.event"]._take_facts(self.channels[number], facts, "poll")
         self.env.cr.commit()
         return [
@@ -357,7 +355,7 @@ class Shop:
         if states != ({"done": imported} if imported else {}) or len(booked) != imported:
             raise SystemExit(f"{imported} web orders, but events are {states}")
         self.env.cr.execute("SELECT count(*) FROM bridge_hold WHERE purpose = 'import' AND state = 'active'")
-        if (left := self.env.cr.fetchone()[0]):
+        if left := self.env.cr.fetchone()[0]:
             raise SystemExit(f"{left} promises of booked orders are still open")
 
     def oversold(self):

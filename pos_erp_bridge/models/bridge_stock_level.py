@@ -33,9 +33,7 @@ class BridgeStockLevel(models.Model):
     company_id = fields.Many2one(related="channel_id.company_id", store=True, index=True)
     store_id = fields.Many2one("bridge.store", required=True, ondelete="cascade", readonly=True)
     product_id = fields.Many2one("product.product", required=True, ondelete="cascade", readonly=True, index=True)
-    desired = fields.Float(
-        digits="Product Unit", readonly=True, help="What the channel may sell, when last looked at."
-    )
+    desired = fields.Float(digits="Product Unit", readonly=True, help="What the channel may sell, when last looked at.")
     confirmed = fields.Float(
         digits="Product Unit",
         readonly=True,
@@ -216,13 +214,14 @@ class BridgeStockLevel(models.Model):
     @api.model
     def _take_due(self, channel, size):
         """Levels to be told now, each with the id of its attempt; to be committed before anything is sent."""
-        levels = self.search(
+        levels = self.search_fetch(
             [
                 ("channel_id", "=", channel.id),
                 ("state", "in", ("due", "stale")),
                 ("run_at", "<=", fields.Datetime.now()),
                 *self._sendable(channel),
             ],
+            ["store_id", "product_id", "desired", "confirmed", "is_known", "push_id", "attempts"],
             limit=size,
             order="run_at, id",
         )
@@ -230,12 +229,11 @@ class BridgeStockLevel(models.Model):
         unmapped = levels.filtered(lambda level: level.product_id.id not in stock_ids)
         reason = self.env._("The product is not mapped to this channel any more.")
         unmapped.write({"state": "failed", "message": reason})
+        levels -= unmapped
+        repeats = {level.id for level in levels if level.push_id}
+        levels._begin_attempt({level.id: level.push_id or uuid.uuid4().hex for level in levels})
         work = []
-        for level in levels - unmapped:
-            is_repeat = bool(level.push_id)
-            if not is_repeat:
-                level.push_id = uuid.uuid4().hex
-            level.attempts += 1
+        for level in levels:
             work.append(
                 StockLevel(
                     store_id=level.store_id.external_id,
@@ -243,11 +241,23 @@ class BridgeStockLevel(models.Model):
                     quantity=Decimal(str(level.desired)),
                     expected=Decimal(str(level.confirmed)) if level.is_known else None,
                     push_id=level.push_id,
-                    is_repeat=is_repeat,
+                    is_repeat=level.id in repeats,
                     available_from=level.available_from or None,
                 )
             )
         return work
+
+    def _begin_attempt(self, push_ids):
+        """Write down the ids of these attempts, {level id: push id}; one statement for all."""
+        if not push_ids:
+            return
+        self.flush_model()
+        self.env.cr.execute(
+            """UPDATE bridge_stock_level l SET push_id = v.push_id, attempts = coalesce(l.attempts, 0) + 1
+                 FROM unnest(%s, %s) AS v(id, push_id) WHERE l.id = v.id""",
+            [list(push_ids), list(push_ids.values())],
+        )
+        self.invalidate_model(["push_id", "attempts"])
 
     @api.model
     def _sendable(self, channel):
