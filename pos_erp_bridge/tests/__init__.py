@@ -25,6 +25,7 @@ from . import (
     test_stock_model,
     test_hold_faults,
     test_hold_race,
+    test_allocation_rules,
     test_web_edit,
     test_web_money,
     test_web_parcel,
