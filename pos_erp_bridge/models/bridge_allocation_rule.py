@@ -190,7 +190,11 @@ class BridgeAllocationRule(models.Model):
     @api.model
     def _check_windows(self):
         """Rules whose window opened or closed take effect; every minute."""
-        self.search([])._set_in_force()
+        timed = ["|", ("date_from", "!=", False), ("date_to", "!=", False)]
+        timed = ["|", *timed, "|", ("hour_from", ">", 0), ("hour_to", "<", 24)]
+        for day in WEEKDAYS:
+            timed = ["|", *timed, (day, "=", False)]
+        self.search(timed)._set_in_force()
 
     # -- which rule decides ------------------------------------------------------------------------
     @api.model

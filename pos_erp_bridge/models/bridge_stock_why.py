@@ -18,7 +18,7 @@ class BridgeStockLevel(models.Model):
     safety = fields.Float("Safety stock", digits=QUANTITY, compute="_compute_numbers")
     others = fields.Float("Kept for others", digits=QUANTITY, compute="_compute_numbers")
     may_sell = fields.Float("May be sold now", digits=QUANTITY, compute="_compute_numbers")
-    rule_id = fields.Many2one("bridge.allocation.rule", "Rule", compute="_compute_numbers")
+    rule_id = fields.Many2one("bridge.allocation.rule", compute="_compute_numbers")
     reason_text = fields.Char("Because", compute="_compute_numbers")
     why = fields.Html(compute="_compute_why", sanitize=False)
 

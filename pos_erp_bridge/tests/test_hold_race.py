@@ -266,7 +266,7 @@ class TestHoldRace(RaceCase):
                 {"partner_id": self.partner_id, "warehouse_id": self.warehouse_id,
                  "order_line": [(0, 0, {"product_id": rice, "product_uom_qty": 1})]}
             )  # fmt: skip
-            cr.commit()
+            cr.commit()  # pylint: disable=invalid-commit
             ref, late = f"order-{order.id}", fields.Datetime.now() - timedelta(seconds=1)
             channel = env["bridge.channel"].browse(self.vendors[0].channel.id)
             self.assertTrue(
