@@ -71,14 +71,15 @@ def floor(quantity):
     return max(0, math.floor(quantity + TINY))
 
 
-def allocate(on_hand, reserved, held, limit, share, per_day=0.0, others=0.0, factor=1.0, brake=""):
+def allocate(on_hand, reserved, held, limit, share, per_day=0.0, others=0.0, factor=1.0, brake="", safety=None):
     """The :class:`Availability` that follows from the numbers of a place and the rule of a channel.
 
     ``limit``: on hand − reserved − held of the tightest place around, None when there is none.
+    ``safety``: kept back, where it is not simply the rule's (several places, each keeps its own back).
     ``others``: what exclusive rules keep for other channels. ``factor``: 0–1, less while the channel is blind.
     ``brake``: why nothing may be sold, "" when nothing speaks against it.
     """
-    safety = share.back(per_day)
+    safety = share.back(per_day) if safety is None else safety
     net = on_hand - reserved - held - safety - others
     reasons = []
     quantity = net

@@ -43,10 +43,11 @@ NUMBERS = """
       FROM unnest(a_place_products, a_place_paths, a_place_needs) AS w(product_id, path, needed)
       LEFT JOIN (
         {stock}
-        SELECT product_id, location_id, -quantity AS quantity, true AS is_promise, expires_at
+        SELECT product_id, location_id, -sum(quantity) AS quantity, true AS is_promise, min(expires_at) AS expires_at
           FROM bridge_hold
          WHERE product_id = ANY(a_place_products) AND state = 'active' AND source = a_source
            AND NOT (coalesce(channel_id, 0) = a_channel AND order_ref = a_order AND line_ref = ANY(a_lines))
+         GROUP BY product_id, location_id
         ) s ON s.product_id = w.product_id
       LEFT JOIN stock_location l ON l.id = s.location_id
      GROUP BY w.product_id, w.path, w.needed

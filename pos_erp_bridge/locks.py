@@ -6,10 +6,14 @@ what must be exact takes its lock on another connection *before* the working tra
 """
 
 import hashlib
+import os
 from contextlib import contextmanager
 
+from psycopg2 import InterfaceError, OperationalError
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from odoo.modules.registry import Registry
 
 LANE_PATIENCE_MS = 10_000
 # Another transaction got in between: nothing is wrong, the same again will do.
@@ -115,13 +119,50 @@ TAKE_INCOMING = """
 """
 
 
+BEGIN_PROMISE = f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {PROMISE_PATIENCE_MS}"
+# Odoo's pool makes a connection forget all its plans whenever it is handed out, and planning is most of what a claim
+# costs. So some cursors are kept for promises: {(process id, database): [cursors nobody uses]}, at most so many.
+KEPT_CURSORS = 8
+_kept = {}
+
+
 @contextmanager
 def promise_cursor(registry):
     """A short transaction of its own for promises, committed at the end: READ COMMITTED, so that what is read behind
     the gate is the newest there is. (Inside of a test's transaction, the only one there is, the level stays.)"""
-    with registry.cursor() as cr:
-        if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-            cr.execute(
-                f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {PROMISE_PATIENCE_MS}"
-            )
+    if getattr(registry.cursor, "__func__", None) is not Registry.cursor:  # tests put their own cursors here
+        with registry.cursor() as cr:
+            if cr.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+                cr.execute(BEGIN_PROMISE)
+            yield cr
+        return
+    kept = _kept.setdefault((os.getpid(), registry.db_name), [])
+    cr = _begin_promise(registry, kept)
+    try:
         yield cr
+        cr.commit()  # pylint: disable=invalid-commit
+    except BaseException:
+        cr.close()
+        raise
+    if len(kept) < KEPT_CURSORS:
+        kept.append(cr)
+    else:
+        cr.close()
+
+
+def _begin_promise(registry, kept):
+    """A cursor at the start of a promise's transaction: a kept one that is still alive, or a new one."""
+    while kept:
+        try:
+            cr = kept.pop()
+        except IndexError:  # another thread was quicker
+            break
+        try:
+            cr.execute(BEGIN_PROMISE, log_exceptions=False)
+            return cr
+        except (OperationalError, InterfaceError):  # the connection was closed meanwhile, by either side
+            if not cr.closed:
+                cr.close()
+    cr = registry.cursor()
+    cr.execute(BEGIN_PROMISE)
+    return cr

@@ -122,8 +122,16 @@ run_i18n() {
 
 # Concurrency tests commit for real; they are tagged -standard, so only this runs them.
 race_stage() {
+    local db=${TEST_DB}_race
     installed_db race || return
-    odoo_tests race bridge_race/pos_erp_bridge "${TEST_DB}_main"
+    # With manufacturing: only then there are kits, which share components.
+    copy_db "${TEST_DB}_main" "$db" || die "cannot copy the database"
+    if odoo_run race-mrp -d "$db" -i mrp; then
+        odoo_tests race bridge_race/pos_erp_bridge "$db"
+    else
+        fail "race: manufacturing does not install beside the addon"
+    fi
+    drop_db "$db"
 }
 
 # Odoo's own till tours in a browser, with the addon installed.

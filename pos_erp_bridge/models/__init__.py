@@ -87,6 +87,7 @@ from . import (
     bridge_shortage,
     stock_shortage,
     bridge_shortage_choice,
+    stock_location,
     bridge_shortage_cut,
     bridge_channel_shortage,
     sale_quotation_hold,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.tools import ormcache
+from odoo.tools import SQL, ormcache
 
 from ..allocation import Share
 
@@ -149,14 +149,20 @@ class BridgeAllocationRule(models.Model):
         """Those of ``products`` the rule is about."""
         if not (self.product_ids or self.product_tmpl_ids or self.categ_ids):
             return products
-        paths = tuple(self.categ_ids.mapped("parent_path"))
-        return products.filtered(
-            lambda p: (
-                p in self.product_ids
-                or p.product_tmpl_id in self.product_tmpl_ids
-                or (paths and (p.categ_id.parent_path or "").startswith(paths))
+        self.env["product.template"].flush_model(["categ_id"])
+        rows = self.env.execute_query(
+            SQL(
+                """SELECT p.id FROM product_product p JOIN product_template t ON t.id = p.product_tmpl_id
+                     LEFT JOIN product_category c ON c.id = t.categ_id
+                    WHERE p.id = ANY(%s) AND (p.id = ANY(%s) OR t.id = ANY(%s) OR c.parent_path LIKE ANY(%s))""",
+                products.ids,
+                self.product_ids.ids,
+                self.product_tmpl_ids.ids,
+                [f"{path}%" for path in self.categ_ids.mapped("parent_path")],
             )
         )
+        found = {row[0] for row in rows}
+        return products.browse(product_id for product_id in products._ids if product_id in found)
 
     # -- windows -----------------------------------------------------------------------------------
     def _is_now(self, now):
@@ -184,7 +190,11 @@ class BridgeAllocationRule(models.Model):
     @api.model
     def _check_windows(self):
         """Rules whose window opened or closed take effect; every minute."""
-        self.search([])._set_in_force()
+        timed = ["|", ("date_from", "!=", False), ("date_to", "!=", False)]
+        timed = ["|", *timed, "|", ("hour_from", ">", 0), ("hour_to", "<", 24)]
+        for day in WEEKDAYS:
+            timed = ["|", *timed, (day, "=", False)]
+        self.search(timed)._set_in_force()
 
     # -- which rule decides ------------------------------------------------------------------------
     @api.model
@@ -228,14 +238,15 @@ class RuleBook:
 
     def shares(self, store, products):
         """{product id: Share}; products without a rule are left out."""
-        key = store.id, products._ids
+        rules = self._rules_for(store)
+        key = rules._ids, products._ids
         if key not in self._shares:
-            self._shares[key] = self._find(store, products)
+            self._shares[key] = self._find(rules, products)
         return self._shares[key]
 
-    def _find(self, store, products):
+    def _find(self, rules, products):
         result, rest = {}, products
-        for rule in self._rules_for(store):
+        for rule in rules:
             mine = rule._products_among(rest)
             result.update(dict.fromkeys(mine._ids, self._share(rule)))
             rest -= mine

@@ -26,12 +26,14 @@ class BridgeAvailability(models.AbstractModel):
         ``limit`` is None, or what is left of a larger place around this one where something is promised of that one
         as a whole. Kits as their components make them.
         """
-        components = self.env["bridge.kit"]._components(products)
-        plain = products.filtered(lambda product: product.is_storable and product.id not in components)
-        wanted = set(plain.ids).union(*components.values()) if components else set(plain.ids)
-        numbers = self._plain_stock(location, wanted)
+        plain, components = self.env["bridge.kit"]._sort(products)
+        return self._stock_of(location, plain, components)
+
+    def _stock_of(self, location, plain, components):
+        """As ``_stock``, of the ids of products that keep stock, and of kits."""
+        numbers = self._plain_stock(location, set(plain).union(*components.values()))
         nothing = (0.0, 0.0, 0.0, None)
-        result = {product_id: numbers.get(product_id, nothing) for product_id in plain.ids}
+        result = {product_id: numbers.get(product_id, nothing) for product_id in plain}
         for kit_id, parts in components.items():
             if parts:
                 result[kit_id] = self._kit_stock(numbers, parts, nothing)
@@ -143,12 +145,14 @@ class BridgeAvailability(models.AbstractModel):
         """
         rules = self.env["bridge.allocation.rule"]._book(stores.company_id)
         brakes = self._brakes(stores, products)
+        plain, components = self.env["bridge.kit"]._sort(products)
         result = {}
         for store in stores.filtered("location_id"):
             location, shares = store.location_id, rules.shares(store, products)
-            numbers = self._stock(location, products)
+            numbers = self._stock_of(location, plain, components)
             others = self._others(rules, store, products, numbers)
             per_day = self._per_day(location, products, shares)
+            safeties = self._safeties(store, products, numbers, shares)
             factor = self._share_factor(store)
             for product_id, (on_hand, reserved, held, limit) in numbers.items():
                 result[store.id, product_id] = allocate(
@@ -161,8 +165,38 @@ class BridgeAvailability(models.AbstractModel):
                     others.get(product_id, 0.0),
                     factor,
                     brakes.get((store.id, product_id), ""),
+                    safeties.get(product_id),
                 )
         return result
+
+    def _safeties(self, store, products, numbers, shares):
+        """{product id: units kept back} for a store that sells from several places (the shops of a warehouse), each of
+        which keeps its own back, as far as it has any; {} for all others."""
+        careful = products.filtered(lambda p: p.id in shares and (shares[p.id].safety or shares[p.id].safety_hours))
+        places = self._places_within(store) if careful else []
+        if not places:
+            return {}
+        kept, rest = defaultdict(float), {}
+        for product_id in careful.ids:
+            on_hand, reserved, held, _limit = numbers.get(product_id, (0.0, 0.0, 0.0, None))
+            rest[product_id] = on_hand - reserved - held
+        for place in places:
+            per_day = self._per_day(place, careful, shares)
+            for product_id, (on_hand, reserved, held, _limit) in self._stock(place, careful).items():
+                free = on_hand - reserved - held
+                kept[product_id] += min(max(0.0, free), shares[product_id].back(per_day.get(product_id, 0.0)))
+                rest[product_id] -= free
+        for product_id, free in rest.items():  # what lies in none of the shops
+            kept[product_id] += min(max(0.0, free), shares[product_id].back(0.0))
+        return kept
+
+    def _places_within(self, store):
+        """Places of other stores within the store's own, the outermost of them."""
+        path = store.location_id.parent_path
+        places = self.env["bridge.store"].sudo().search([("company_id", "=", store.company_id.id)]).location_id
+        places = places.filtered(lambda p: p.parent_path.startswith(path) and p != store.location_id)
+        paths = tuple(places.mapped("parent_path"))
+        return [p for p in places if not any(p.parent_path.startswith(o) and p.parent_path != o for o in paths)]
 
     def _per_day(self, location, products, shares):
         """Pieces sold a day, where a rule keeps hours' worth of it back."""
@@ -211,8 +245,8 @@ class BridgeAvailability(models.AbstractModel):
         _company_id, places = self.env["bridge.touch"]._places_of(channel.id)
         result = {}
         for location_id in {location_id for location_id, _product in keys}:
-            here = [store_id for store_id, place in places.items() if place == location_id]
-            store = channel.store_ids.browse(here[:1])
+            ids = [store_id for store_id, place in places.items() if place == location_id]
+            store = self.env["bridge.store"].browse(ids[:1])
             products = self.env["product.product"].browse({p for place, p in keys if place == location_id})
             for (_store, product_id), found in self._for_stores(store, products).items():
                 result[location_id, product_id] = max(0.0, found.on_hand - found.reserved - found.held - found.quantity)

@@ -36,6 +36,14 @@ class BridgeKit(models.AbstractModel):
         return {product_id: (bool(is_storable), may_be_kit) for product_id, is_storable, may_be_kit in rows}
 
     @api.model
+    def _sort(self, products):
+        """(ids of products that keep stock themselves, {kit's product id: {component's id: quantity for one kit}})."""
+        kinds = self._kinds(products.ids)
+        suspects = [product_id for product_id, (_is_storable, may_be_kit) in kinds.items() if may_be_kit]
+        components = self._components(products.browse(suspects)) if suspects else {}
+        return [p for p, (is_storable, _kit) in kinds.items() if is_storable and p not in components], components
+
+    @api.model
     def _components(self, products):
         """{kit's product id: {component's product id: quantity of it, in its base unit, for one kit}}; products that
         are no kits are left out."""

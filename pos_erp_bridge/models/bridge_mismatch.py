@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL
+from odoo.tools import ormcache
 
 from ..fiscal.order_amounts import plain
 
@@ -171,22 +171,27 @@ class BridgeMismatch(models.Model):
             yield "barcode", values
 
     @api.model
+    @ormcache()
+    def _is_used(self):
+        """Whether any difference was ever found; cached, for it is asked at every claim."""
+        return bool(self.sudo().search_count([], limit=1))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        rows = super().create(vals_list)
+        if rows and not self._is_used():
+            self.env.registry.clear_cache()
+        return rows
+
+    @api.model
     def _paused(self, stores, products):
         """{(store id, product id): sentence} of what may not be sold until somebody decides."""
-        # Asked at every claim, and hardly ever is there any: what it costs to find nothing counts.
-        self.flush_model(["channel_id", "product_id", "state"])
-        if not self.env.execute_query(
-            SQL(
-                """SELECT m.id FROM bridge_mismatch m JOIN bridge_store s ON s.channel_id = m.channel_id
-                    WHERE s.id = ANY(%s) AND m.product_id = ANY(%s) AND m.state = 'open' LIMIT 1""",
-                list(stores.ids), list(products.ids),
-            )
-        ):  # fmt: skip
+        if not self._is_used():
             return {}
+        live = stores.channel_id.filtered(lambda channel: channel.state == "live")
         rows = self.sudo().search(
             [
-                ("channel_id", "in", stores.channel_id.ids),
-                ("channel_id.state", "=", "live"),
+                ("channel_id", "in", live.ids),
                 ("product_id", "in", products.ids),
                 ("state", "=", "open"),
             ],

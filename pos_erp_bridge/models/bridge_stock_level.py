@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 from ..booking import Outcome
 from ..connectors import get
@@ -32,9 +33,7 @@ class BridgeStockLevel(models.Model):
     company_id = fields.Many2one(related="channel_id.company_id", store=True, index=True)
     store_id = fields.Many2one("bridge.store", required=True, ondelete="cascade", readonly=True)
     product_id = fields.Many2one("product.product", required=True, ondelete="cascade", readonly=True, index=True)
-    desired = fields.Float(
-        digits="Product Unit", readonly=True, help="What the channel may sell, when last looked at."
-    )
+    desired = fields.Float(digits="Product Unit", readonly=True, help="What the channel may sell, when last looked at.")
     confirmed = fields.Float(
         digits="Product Unit",
         readonly=True,
@@ -91,30 +90,51 @@ class BridgeStockLevel(models.Model):
         self._add_kits(own)
         bound = set(self._stock_ids(channel, {product_id for _store, product_id in own}))
         desired = self._desired(channel, [key for key in own if key[1] in bound])
-        levels = self._levels(channel, desired)
-        for key, quantity in desired.items():
-            level = levels[key]
-            confirmed = level.confirmed + own[key]
-            vals = {"desired": quantity, "confirmed": confirmed}
-            if level._is_sure(own[key]) and confirmed == quantity:
-                vals |= {"state": "synced", "message": False, "stale_since": False, "push_id": False}
-            elif level.state != "stale" or own[key]:
-                vals |= {"state": "due", "run_at": fields.Datetime.now(), "stale_since": False}
-            # A new goal needs a new attempt; the same goal repeats the old one.
-            if level.desired != quantity or own[key]:
-                vals["push_id"] = False
-            level.write(vals)
-        self._guard(channel, self.union(*levels.values()).filtered(lambda l: l.state == "due"))
+        self._make_levels(channel, desired)
+        changed = self._set_desired(desired, own)
+        self._guard(channel, changed.filtered(lambda level: level.state == "due"))
         return len(own)
 
-    def _is_sure(self, own_quantity):
-        """Whether what the channel shows can be reckoned, so that it need not be told what it shows already.
+    def _set_desired(self, desired, own):
+        """One statement for all levels. Returns those that changed.
 
-        Not when it contradicted us, when nobody knows whether the last attempt reached it, or when what it sold may
-        have been in its number already when we took that: it would be taken off twice.
+        :param desired: {(store id, product id): what the channel should show}
+        :param own: {(store id, product id): what the channel itself sold or took back}
         """
-        is_settled = self.is_known and self.state != "stale" and not self.attempts
-        return is_settled and not (own_quantity and self.is_doubtful)
+        if not desired:
+            return self
+        self.flush_model()
+        rows = [(store_id, product_id, quantity, own[store_id, product_id])
+                for (store_id, product_id), quantity in desired.items()]  # fmt: skip
+        stores, products, quantities, owns = (list(column) for column in zip(*rows, strict=True))
+        self.env.cr.execute(
+            """UPDATE bridge_stock_level l
+                  SET desired = v.desired, confirmed = v.confirmed, state = v.state,
+                      run_at = CASE WHEN v.state = 'due' THEN %(now)s ELSE l.run_at END,
+                      stale_since = CASE WHEN v.state <> 'stale' THEN NULL ELSE l.stale_since END,
+                      message = CASE WHEN v.state = 'synced' THEN NULL ELSE l.message END,
+                      -- A new goal needs a new attempt; the same goal repeats the old one.
+                      push_id = CASE WHEN v.state <> 'synced' AND NOT v.is_new THEN l.push_id END,
+                      write_date = %(now)s, write_uid = %(uid)s
+                 FROM (SELECT old.id, n.desired, coalesce(old.confirmed, 0) + n.own AS confirmed,
+                              n.own <> 0 OR coalesce(old.desired, 0) <> n.desired AS is_new,
+                              -- A sale that was in the channel's number already when we took it would be taken
+                              -- off twice here: so it is told again, and the channel's answer shows.
+                              CASE WHEN old.is_known AND coalesce(old.confirmed, 0) + n.own = n.desired
+                                        AND NOT (n.own <> 0 AND coalesce(old.is_doubtful, false)) THEN 'synced'
+                                   WHEN old.state <> 'stale' OR n.own <> 0 THEN 'due'
+                                   ELSE 'stale' END AS state
+                         FROM unnest(%(stores)s, %(products)s, %(quantities)s::numeric[], %(owns)s::numeric[])
+                              AS n(store_id, product_id, desired, own)
+                         JOIN bridge_stock_level old ON old.store_id = n.store_id AND old.product_id = n.product_id) v
+                WHERE l.id = v.id AND (v.is_new OR v.state <> 'synced' OR l.state <> 'synced')
+            RETURNING l.id""",
+            {"now": fields.Datetime.now(), "uid": self.env.uid, "stores": stores, "products": products,
+             "quantities": quantities, "owns": owns},
+        )  # fmt: skip
+        changed = self.browse(row[0] for row in self.env.cr.fetchall())
+        self.invalidate_model()
+        return changed
 
     def _add_kits(self, own):
         """A kit changes with each of its components."""
@@ -132,40 +152,60 @@ class BridgeStockLevel(models.Model):
         by_store = {}
         for store_id, product_id in keys:
             by_store.setdefault(store_id, []).append(product_id)
+        by_products = {}  # stores of which the same is asked are asked together
+        for store_id, product_ids in by_store.items():
+            by_products.setdefault(tuple(product_ids), []).append(store_id)
         availability = self.env["bridge.availability"]
         result = {}
-        for store in self.env["bridge.store"].browse(by_store).filtered("location_id"):
-            products = self.env["product.product"].browse(by_store[store.id]).exists()
-            coming = self._own_on_the_way(store, products)
-            for (store_id, product_id), found in availability._for_stores(store, products).items():
-                result[store_id, product_id] = found.quantity + coming.get(product_id, 0)
+        for product_ids, store_ids in by_products.items():
+            stores = self.env["bridge.store"].browse(store_ids).filtered("location_id")
+            products = self.env["product.product"].browse(product_ids).exists()
+            coming = {store.id: self._own_on_the_way(store) for store in stores}
+            for (store_id, product_id), found in availability._for_stores(stores, products).items():
+                result[store_id, product_id] = found.quantity + coming[store_id].get(product_id, 0)
         return result
 
-    def _own_on_the_way(self, store, products):
+    def _own_on_the_way(self, store):
         """{product id: pieces promised to orders of the channel that are not booked yet}: it has taken them off what it
         shows already, and ``confirmed`` follows when they are booked."""
-        holds = self.env["bridge.hold"].sudo()._read_group(
-            [
-                ("channel_id", "=", store.channel_id.id),
-                ("store_id", "=", store.id),
-                ("state", "=", "active"),
-                ("purpose", "=", "import"),
-                ("sale_line_id", "=", False),
-                ("product_id", "in", products.ids),
-            ],
-            ["product_id"],
-            ["quantity:sum"],
+        self.env["bridge.hold"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """SELECT coalesce(kit_id, product_id),
+                          sum(CASE WHEN kit_id IS NULL THEN quantity ELSE kit_quantity END)
+                     FROM bridge_hold
+                    WHERE channel_id = %s AND store_id = %s AND state = 'active' AND purpose = 'import'
+                      AND sale_line_id IS NULL GROUP BY 1""",
+                store.channel_id.id,
+                store.id,
+            )
         )
-        return {product.id: quantity for product, quantity in holds}
+        return {product_id: float(quantity or 0) for product_id, quantity in rows}
 
     def _levels(self, channel, keys):
         """{(store id, product id): level}, made where missing."""
         stores, products = {store for store, _p in keys}, {product for _s, product in keys}
+        self._make_levels(channel, keys)
         found = self.search([("store_id", "in", list(stores)), ("product_id", "in", list(products))])
         levels = {(level.store_id.id, level.product_id.id): level for level in found}
-        new = [key for key in keys if key not in levels]
-        made = self.create([{"channel_id": channel.id, "store_id": s, "product_id": p} for s, p in new])
-        return levels | dict(zip(new, made, strict=True))
+        return {key: levels[key] for key in keys}
+
+    def _make_levels(self, channel, keys):
+        """Make those that are missing."""
+        if not keys:
+            return
+        self.env.cr.execute(
+            """INSERT INTO bridge_stock_level (channel_id, company_id, store_id, product_id, desired, confirmed,
+                                               is_known, state, attempts, run_at,
+                                               create_uid, create_date, write_uid, write_date)
+               SELECT %(channel)s, %(company)s, k.store_id, k.product_id, 0, 0, false, 'due', 0, %(now)s,
+                      %(uid)s, %(now)s, %(uid)s, %(now)s
+                 FROM unnest(%(stores)s, %(products)s) AS k(store_id, product_id)
+                WHERE NOT EXISTS (SELECT FROM bridge_stock_level l
+                                   WHERE l.store_id = k.store_id AND l.product_id = k.product_id)""",
+            {"channel": channel.id, "company": channel.company_id.id, "now": fields.Datetime.now(), "uid": self.env.uid,
+             "stores": [store for store, _p in keys], "products": [product for _s, product in keys]},
+        )  # fmt: skip
 
     def _guard(self, channel, due):
         """Hook after a fold: see bridge_stock_guard."""
@@ -174,13 +214,14 @@ class BridgeStockLevel(models.Model):
     @api.model
     def _take_due(self, channel, size):
         """Levels to be told now, each with the id of its attempt; to be committed before anything is sent."""
-        levels = self.search(
+        levels = self.search_fetch(
             [
                 ("channel_id", "=", channel.id),
                 ("state", "in", ("due", "stale")),
                 ("run_at", "<=", fields.Datetime.now()),
                 *self._sendable(channel),
             ],
+            ["store_id", "product_id", "desired", "confirmed", "is_known", "push_id", "attempts"],
             limit=size,
             order="run_at, id",
         )
@@ -188,12 +229,11 @@ class BridgeStockLevel(models.Model):
         unmapped = levels.filtered(lambda level: level.product_id.id not in stock_ids)
         reason = self.env._("The product is not mapped to this channel any more.")
         unmapped.write({"state": "failed", "message": reason})
+        levels -= unmapped
+        repeats = {level.id for level in levels if level.push_id}
+        levels._begin_attempt({level.id: level.push_id or uuid.uuid4().hex for level in levels})
         work = []
-        for level in levels - unmapped:
-            is_repeat = bool(level.push_id)
-            if not is_repeat:
-                level.push_id = uuid.uuid4().hex
-            level.attempts += 1
+        for level in levels:
             work.append(
                 StockLevel(
                     store_id=level.store_id.external_id,
@@ -201,11 +241,23 @@ class BridgeStockLevel(models.Model):
                     quantity=Decimal(str(level.desired)),
                     expected=Decimal(str(level.confirmed)) if level.is_known else None,
                     push_id=level.push_id,
-                    is_repeat=is_repeat,
+                    is_repeat=level.id in repeats,
                     available_from=level.available_from or None,
                 )
             )
         return work
+
+    def _begin_attempt(self, push_ids):
+        """Write down the ids of these attempts, {level id: push id}; one statement for all."""
+        if not push_ids:
+            return
+        self.flush_model()
+        self.env.cr.execute(
+            """UPDATE bridge_stock_level l SET push_id = v.push_id, attempts = coalesce(l.attempts, 0) + 1
+                 FROM unnest(%s, %s) AS v(id, push_id) WHERE l.id = v.id""",
+            [list(push_ids), list(push_ids.values())],
+        )
+        self.invalidate_model(["push_id", "attempts"])
 
     @api.model
     def _sendable(self, channel):
@@ -226,30 +278,36 @@ class BridgeStockLevel(models.Model):
         """Write down what the channel answered."""
         by_push = {item.push_id: item for item in sent}
         now = fields.Datetime.now()
-        levels = {level.push_id: level for level in self.search([("push_id", "in", list(by_push))])}
-        for result in results:
-            level, item = levels.get(result.push_id), by_push[result.push_id]
+        self._confirm([result for result in results if result.status == "ok"], by_push, now)
+        rest = [result for result in results if result.status != "ok"]
+        levels = {level.push_id: level for level in self.search([("push_id", "in", [r.push_id for r in rest])])}
+        for result in rest:
+            level = levels.get(result.push_id)
             if level is None:
                 continue
-            if result.status == "ok":
-                level.write(
-                    {
-                        "confirmed": float(item.quantity),
-                        "is_known": True,
-                        "is_doubtful": level.is_doubtful or not level.pushed_at,
-                        "pushed_at": now,
-                        "push_id": False,
-                        "echo_mark": result.mark or False,
-                        "state": "synced" if level.desired == float(item.quantity) else "due",
-                        "message": False,
-                        "attempts": 0,
-                        "stale_since": False,
-                    }
-                )
-            elif result.status == "stale":
+            if result.status == "stale":
                 level._stale(result, now)
             else:
                 level.write({"state": "failed", "message": result.message, "push_id": False})
+
+    def _confirm(self, results, by_push, now):
+        """The channel agreed to these; one statement for all."""
+        if not results:
+            return
+        self.flush_model()
+        self.env.cr.execute(
+            """UPDATE bridge_stock_level l
+                  SET confirmed = v.quantity, is_known = true, pushed_at = %(now)s, push_id = NULL, echo_mark = v.mark,
+                      is_doubtful = coalesce(l.is_doubtful, false) OR l.pushed_at IS NULL,
+                      state = CASE WHEN l.desired = v.quantity THEN 'synced' ELSE 'due' END, message = NULL,
+                      attempts = 0, stale_since = NULL, write_date = %(now)s, write_uid = %(uid)s
+                 FROM unnest(%(pushes)s, %(quantities)s::numeric[], %(marks)s::text[]) AS v(push_id, quantity, mark)
+                WHERE l.push_id = v.push_id""",
+            {"now": now, "uid": self.env.uid, "pushes": [result.push_id for result in results],
+             "quantities": [by_push[result.push_id].quantity for result in results],
+             "marks": [result.mark or None for result in results]},
+        )  # fmt: skip
+        self.invalidate_model()
 
     def _stale(self, result, now):
         """The channel holds another number than we thought."""

@@ -2,6 +2,7 @@
 """Why 3? The numbers behind what a channel may sell."""
 
 from odoo import api, fields, models
+from odoo.tools import format_date
 
 QUANTITY = "Product Unit"
 
@@ -17,7 +18,7 @@ class BridgeStockLevel(models.Model):
     safety = fields.Float("Safety stock", digits=QUANTITY, compute="_compute_numbers")
     others = fields.Float("Kept for others", digits=QUANTITY, compute="_compute_numbers")
     may_sell = fields.Float("May be sold now", digits=QUANTITY, compute="_compute_numbers")
-    rule_id = fields.Many2one("bridge.allocation.rule", "Rule", compute="_compute_numbers")
+    rule_id = fields.Many2one("bridge.allocation.rule", compute="_compute_numbers")
     reason_text = fields.Char("Because", compute="_compute_numbers")
     why = fields.Html(compute="_compute_why", sanitize=False)
 
@@ -44,8 +45,15 @@ class BridgeStockLevel(models.Model):
             "minimum": lambda minimum: self.env._("less than %g is published as sold out", minimum),
             "stopped": lambda _rule: self.env._("a rule stops the sale"),
             "brake": lambda sentence: sentence,
+            "cap": lambda left: self.env._("a limit on sales leaves %g", left),
+            "preorder": self._preorder_reason,
         }
         return [words[code](value) for code, value in availability.reasons]
+
+    def _preorder_reason(self, day):
+        if not day:
+            return self.env._("nothing is at hand: preorders of what comes in")
+        return self.env._("nothing is at hand: preorders of what comes in on %s", format_date(self.env, day))
 
     @api.depends("store_id", "product_id", "desired", "confirmed", "is_known", "state")
     @api.depends_context("lang")

@@ -74,8 +74,9 @@ class StockMove(models.Model):
         return Allowance(own, common, keys, moves._bridge_parts())
 
     def _bridge_parts(self):
-        """{(location id, product id): [[ids of places, what is free there]]}: places within those of the moves, of
-        which something is promised on its own: what lies in the back does not keep a shop's promise."""
+        """{(location id, product id): [[ids of places, what is free there]]}: places within the moves' of which
+        something is promised on its own. A promise of the shop is not kept by what lies in the back, nor the other
+        way round."""
         touch, result = self.env["bridge.touch"], {}
         whole = self.filtered(lambda move: touch._stores_within(move.location_id.id))
         if not whole:
