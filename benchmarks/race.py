@@ -451,7 +451,7 @@ def rate(shop, crowd, name, products):
         pairs.append((sum(ours) / ours_s, sum(bare) / bare_s))
     pairs = pairs[1:]
     ours, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
-    _lab.figure("claim_rate", ours, "claims/s", baseline=bare, products=len(products), pairs=len(pairs),
+    _lab.figure(figure, ours, "claims/s", baseline=bare, products=len(products), pairs=len(pairs),
                 ratio=statistics.median(a / b for a, b in pairs), connections=PROCESSES * THREADS)  # fmt: skip
 
 
