@@ -16,7 +16,7 @@ import odoo.api
 import odoo.modules.registry
 import odoo.tools
 
-from demo import history, shop
+from demo import history, one_stock, shop
 from demo.processes import DemoError
 from demo.sandbox_client import SandboxClient
 
@@ -46,6 +46,10 @@ def main(db, urls):
         cr.commit()
         _run_lanes(channels)
         say("pulled, booked and told on")
+        one_stock.build(env, places, channels)
+        cr.commit()
+        _run_lanes(channels)
+        say("rules made, told on")
         report = _verify(env, channels, sandboxes)
         say(report)
 

@@ -90,9 +90,12 @@ class RoundTrips:
 
     # -- what became of it -----------------------------------------------------------------------
     def document(self, entity, external_id, model, fields):
-        """The Odoo document a fact became."""
+        """The Odoo document a fact became. Other channels may hear of it before it is booked: a web order's goods are
+        promised to it first."""
         domain = [("entity", "=", entity), ("external_id", "=", external_id), ("res_model", "=", model)]
-        bindings = self.odoo.read("bridge.binding", domain, ["res_id"])
+        deadline = time.monotonic() + PATIENCE
+        while not (bindings := self.odoo.read("bridge.binding", domain, ["res_id"])) and time.monotonic() < deadline:
+            time.sleep(0.2)
         if len(bindings) != 1:
             raise DemoError(f"{len(bindings)} documents were made of {entity} {external_id}; one was expected.")
         return self.odoo.read(model, [("id", "=", bindings[0]["res_id"])], fields)[0]

@@ -71,14 +71,15 @@ def floor(quantity):
     return max(0, math.floor(quantity + TINY))
 
 
-def allocate(on_hand, reserved, held, limit, share, per_day=0.0, others=0.0, factor=1.0, brake=""):
+def allocate(on_hand, reserved, held, limit, share, per_day=0.0, others=0.0, factor=1.0, brake="", safety=None):
     """The :class:`Availability` that follows from the numbers of a place and the rule of a channel.
 
     ``limit``: on hand − reserved − held of the tightest place around, None when there is none.
+    ``safety``: kept back, where it is not simply the rule's (several places, each keeps its own back).
     ``others``: what exclusive rules keep for other channels. ``factor``: 0–1, less while the channel is blind.
     ``brake``: why nothing may be sold, "" when nothing speaks against it.
     """
-    safety = share.back(per_day)
+    safety = share.back(per_day) if safety is None else safety
     net = on_hand - reserved - held - safety - others
     reasons = []
     quantity = net
@@ -109,10 +110,11 @@ ALLOWANCE = "bridge_allowance"  # context: the Allowance of the moves that are b
 
 class Allowance:
     """What moves may reserve: ``own`` {move id: quantity promised to it}, ``common`` {key: quantity free for all},
-    ``keys`` {move id: key}."""
+    ``keys`` {move id: key}. ``parts`` {key: [[ids of places, quantity]]}: places within, of which something is promised
+    on its own; no more than the quantity may be taken there."""
 
-    def __init__(self, own, common, keys):
-        self.own, self.common, self.keys = own, common, keys
+    def __init__(self, own, common, keys, parts=None):
+        self.own, self.common, self.keys, self.parts = own, common, keys, parts or {}
 
     def of(self, move, need):
         """How much of ``need`` the move may reserve."""
@@ -120,9 +122,22 @@ class Allowance:
             return need
         return min(need, self.own.get(move.id, 0.0) + max(0.0, self.common.get(self.keys[move.id], 0.0)))
 
+    def parts_of(self, move):
+        return self.parts.get(self.keys.get(move.id), ())
+
+    def within(self, move, place_id, need):
+        """How much of ``need`` the move may take from one place."""
+        return max(0.0, min([need, *(left for places, left in self.parts_of(move) if place_id in places)]))
+
     def take(self, move, quantity):
         """It did."""
         if move.id in self.keys:
             own = min(quantity, self.own.get(move.id, 0.0))
             self.own[move.id] = self.own.get(move.id, 0.0) - own
             self.common[self.keys[move.id]] = self.common.get(self.keys[move.id], 0.0) - (quantity - own)
+
+    def take_within(self, move, place_id, quantity):
+        """It took that from one place."""
+        for part in self.parts_of(move):
+            if place_id in part[0]:
+                part[1] -= quantity

@@ -351,6 +351,22 @@ def test_untaxed_line_has_rate_zero(till):
     assert [(t.rate, t.total, t.tax) for t in read(head).taxes] == [(D(0), D(1100), D(0))]
 
 
+@pytest.mark.parametrize(
+    ("changes", "reduced"),
+    [
+        ({}, True),
+        ({"reduceTaxId": None}, False),
+        ({"reduceTaxId": "10000002"}, None),  # the cashier decides: eat in or take away
+        ({"useCategoryReduceTax": "1", "reduceTaxId": None}, None),  # the category decides
+    ],
+)
+def test_reduced_rate_of_a_product_is_said_only_where_it_is_known(till, changes, reduced):
+    """Whoever else decides the rate, the product does not say it, so nothing is compared."""
+    row = next(row for row in till.rows["products"].values() if row["reduceTaxId"]) | changes
+    product = translate.catalogue_entry(row, {"jan_field": "productCode"})
+    assert (product.reduced, product.tax_rate, product.tax_included) == (reduced, None, True)
+
+
 def test_line_by_category_has_no_product(till):
     """A department key sells no product; the line stays, with the name it has."""
     head = sell(till, (CUP, 1))

@@ -206,9 +206,15 @@ class BridgeAgreement(models.Model):
             elif level not in first:
                 differing[level] = shown[key]
         self._note_looks([level.id for level in levels.values()], agreed)
+        self._end_doubts(agreed)
         self._note_lines(differing, read_at)
         self._note_unmapped({key: shown[key] for key in unmapped})
         return len(levels), len(first), len(unmapped)
+
+    def _end_doubts(self, agreed):
+        """The channel shows what it should: no sale that we do not know of is in its number."""
+        doubtful = [("id", "in", agreed), ("is_doubtful", "=", True), ("state", "=", "synced")]
+        self.env["bridge.stock.level"].search(doubtful).write({"is_doubtful": False})
 
     def _note_looks(self, level_ids, agreed):
         self.env.cr.execute(

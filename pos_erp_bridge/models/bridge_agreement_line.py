@@ -134,6 +134,7 @@ class BridgeAgreementLine(models.Model):
                 # What was sold and booked since the comparison moved both numbers alike.
                 ground = level.confirmed + line.shown - line.believed
                 vals |= {"confirmed": ground, "is_known": True, "push_id": False, "stale_since": False}
+                vals["is_doubtful"] = True
             level.write(vals)
             line.write({"state": "sent", "action_taken": who})
         for channel, lines in self.grouped("channel_id").items():

@@ -263,6 +263,9 @@ class RuleBook:
             rule.is_exclusive,
         )
 
+    def has_exclusive(self):
+        return bool(self._exclusive)
+
     def exclusive_stores(self, store):
         """Stores of other channels that rules keep something for, out of the places ``store`` sells from."""
         if not self._exclusive:

@@ -152,6 +152,7 @@ class BridgeAvailability(models.AbstractModel):
             numbers = self._stock_of(location, plain, components)
             others = self._others(rules, store, products, numbers)
             per_day = self._per_day(location, products, shares)
+            safeties = self._safeties(store, products, numbers, shares)
             factor = self._share_factor(store)
             for product_id, (on_hand, reserved, held, limit) in numbers.items():
                 result[store.id, product_id] = allocate(
@@ -164,8 +165,38 @@ class BridgeAvailability(models.AbstractModel):
                     others.get(product_id, 0.0),
                     factor,
                     brakes.get((store.id, product_id), ""),
+                    safeties.get(product_id),
                 )
         return result
+
+    def _safeties(self, store, products, numbers, shares):
+        """{product id: units kept back} for a store that sells from several places (the shops of a warehouse), each of
+        which keeps its own back, as far as it has any; {} for all others."""
+        careful = products.filtered(lambda p: p.id in shares and (shares[p.id].safety or shares[p.id].safety_hours))
+        places = self._places_within(store) if careful else []
+        if not places:
+            return {}
+        kept, rest = defaultdict(float), {}
+        for product_id in careful.ids:
+            on_hand, reserved, held, _limit = numbers.get(product_id, (0.0, 0.0, 0.0, None))
+            rest[product_id] = on_hand - reserved - held
+        for place in places:
+            per_day = self._per_day(place, careful, shares)
+            for product_id, (on_hand, reserved, held, _limit) in self._stock(place, careful).items():
+                free = on_hand - reserved - held
+                kept[product_id] += min(max(0.0, free), shares[product_id].back(per_day.get(product_id, 0.0)))
+                rest[product_id] -= free
+        for product_id, free in rest.items():  # what lies in none of the shops
+            kept[product_id] += min(max(0.0, free), shares[product_id].back(0.0))
+        return kept
+
+    def _places_within(self, store):
+        """Places of other stores within the store's own, the outermost of them."""
+        path = store.location_id.parent_path
+        places = self.env["bridge.store"].sudo().search([("company_id", "=", store.company_id.id)]).location_id
+        places = places.filtered(lambda p: p.parent_path.startswith(path) and p != store.location_id)
+        paths = tuple(places.mapped("parent_path"))
+        return [p for p in places if not any(p.parent_path.startswith(o) and p.parent_path != o for o in paths)]
 
     def _per_day(self, location, products, shares):
         """Pieces sold a day, where a rule keeps hours' worth of it back."""
@@ -192,6 +223,8 @@ class BridgeAvailability(models.AbstractModel):
             for product_id, share in mine.items():
                 on_hand, reserved, held, limit = theirs.get(product_id, (0.0, 0.0, 0.0, None))
                 quantity = floor(share.of(on_hand - reserved - held - share.back(0.0)) * self._share_factor(other))
+                if share.is_stopped or quantity < share.minimum:
+                    continue  # it gives nothing
                 if here.parent_path.startswith(place.parent_path) and here != place:
                     # Theirs is the larger place: only what they cannot have elsewhere is kept here.
                     mine_here = numbers.get(product_id, (0.0, 0.0, 0.0, None))

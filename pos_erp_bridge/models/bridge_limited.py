@@ -27,8 +27,8 @@ class BridgeHold(models.Model):
         if not channel or not lines:
             return []
         _company_id, places_of = self.env["bridge.touch"]._places_of(channel.id)
-        ids = [store_id for store_id, place in places_of.items() if place in places]
-        stores = self.env["bridge.store"].sudo().browse(ids)
+        here = [store_id for store_id, place in places_of.items() if place in places]
+        stores = self.env["bridge.store"].sudo().browse(here)
         if not stores:
             return []
         products = self.env["product.product"].union(*(line[1] for line in lines))

@@ -188,10 +188,10 @@ class BridgeMismatch(models.Model):
         """{(store id, product id): sentence} of what may not be sold until somebody decides."""
         if not self._is_used():
             return {}
+        live = stores.channel_id.filtered(lambda channel: channel.state == "live")
         rows = self.sudo().search(
             [
-                ("channel_id", "in", stores.channel_id.ids),
-                ("channel_id.state", "=", "live"),
+                ("channel_id", "in", live.ids),
                 ("product_id", "in", products.ids),
                 ("state", "=", "open"),
             ],

@@ -37,7 +37,7 @@ class BridgeShortage(models.Model):
     ordered = fields.Float(digits="Product Unit", readonly=True, help="In the product's base unit.")
     missing = fields.Float(digits="Product Unit", readonly=True, help="In the product's base unit.")
     state = fields.Selection(
-        [("open", "Open"), ("solved", "Solved"), ("gone", "Settled by itself")],
+        [("open", "Unsettled"), ("solved", "Solved"), ("gone", "Settled by itself")],
         default="open",
         required=True,
         readonly=True,
@@ -149,7 +149,6 @@ class BridgeShortage(models.Model):
                 values,
             )
         )
-        self.env["sale.order"].invalidate_model(["bridge_shortage_ids"])
         shortages = self.browse([row[0] for row in found])
         shortages._ask()
         return shortages
@@ -160,10 +159,11 @@ class BridgeShortage(models.Model):
         vals_list, asked = [], []
         kind = self.env.ref("mail.mail_activity_data_warning")
         model_id = self.env["ir.model"]._get_id("sale.order")
+        domain = [("order_id", "in", self.order_id.ids), ("state", "=", "open"), ("activity_id", "!=", False)]
+        asked_before = {row.order_id: row.activity_id for row in self.search(domain)}
         for order, rows in self.grouped("order_id").items():
-            asked_already = order.bridge_shortage_ids.activity_id[:1]
-            if asked_already:
-                rows.activity_id = asked_already
+            if order in asked_before:
+                rows.activity_id = asked_before[order]
                 continue
             user = order.user_id or order.bridge_channel_id.create_uid or self.env.user
             speaking = rows.with_context(lang=user.lang)
@@ -197,16 +197,10 @@ class BridgeShortage(models.Model):
 class SaleOrder(models.Model):
     _inherit = "sale.order"
 
-    bridge_shortage_ids = fields.One2many(
-        "bridge.shortage", "order_id", domain=[("state", "=", "open")], readonly=True,
-        groups="pos_erp_bridge.group_bridge_auditor,pos_erp_bridge.group_bridge_user",
-    )  # fmt: skip
     bridge_shortage_count = fields.Integer(
-        "Shortages", compute="_compute_bridge_shortage_count",
-        groups="pos_erp_bridge.group_bridge_auditor,pos_erp_bridge.group_bridge_user",
-    )  # fmt: skip
+        "Shortages", compute="_compute_bridge_shortage_count", compute_sudo=True, help="Settled or not."
+    )
 
-    @api.depends("bridge_shortage_ids")
     def _compute_bridge_shortage_count(self):
         counts = self.env["bridge.shortage"]._read_group([("order_id", "in", self.ids)], ["order_id"], ["__count"])
         by_order = {order.id: count for order, count in counts}

@@ -2,17 +2,14 @@
 """What can be done about a shortage, each with a sentence and a button."""
 
 from collections import defaultdict
-from decimal import Decimal
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_date
 
-from ..fiscal.order_amounts import share
 from .stock_shortage import PLACE
 
 PLACES = 6  # offered at once
-ZERO = Decimal(0)
 
 
 class BridgeShortage(models.Model):
@@ -42,13 +39,14 @@ class BridgeShortage(models.Model):
             found = places.get(row, [])
             row.place_ids = self.env["stock.location"].union(*(place for place, _free in found))
             row.place_text = row._say_place(*found[0]) if found else False
-            row.incoming_text = row._say_incoming(*incoming[row]) if row in incoming else False
+            is_waiting = row.decision == "wait"
+            row.incoming_text = row._say_incoming(*incoming[row]) if row in incoming and not is_waiting else False
             row.partial_text = row._say_partial()
             is_invoiced = row._is_invoiced()
             row.cancel_text = False if is_invoiced else row._say_cancel()
             row.refund_text = row._say_refund() if is_invoiced else False
             texts = (row.place_text, row.incoming_text, row.partial_text, row.cancel_text, row.refund_text)
-            row.proposal = next(filter(None, texts), False)
+            row.proposal = False if row.decision else next(filter(None, texts), False)
 
     def _places(self):
         """{shortage: [(place, how many are free there)]}, the best first: where all of it is, near by, most."""
@@ -131,8 +129,14 @@ class BridgeShortage(models.Model):
         missing = self.uom_id._compute_quantity(self.missing, line.product_uom_id, round=False)
         return max(0.0, line.product_uom_qty - missing)
 
+    @api.readonly
+    def web_read(self, specification):
+        """The places listed on the form say how much of this shortage's product they have."""
+        shown = self.with_context(bridge_shortage_id=self.id) if len(self) == 1 else self
+        return super(BridgeShortage, shown).web_read(specification)
+
     def _say_place(self, place, free):
-        values = {"place": place.display_name, "free": free, "missing": self.missing}
+        values = {"place": place._bridge_label(), "free": free, "missing": self.missing}
         if self.order_id.bridge_is_pickup:
             if free >= self.missing:
                 return self.env._("%(place)s has %(free)g: bring %(missing)g to the store of the pickup.", **values)
@@ -219,8 +223,8 @@ class BridgeShortage(models.Model):
         free = row.env["bridge.availability"]._available(place, product).get(product.id, 0.0)
         quantity = min(row.missing, float(int(free + 1e-6)) if recipe else free)
         if product.uom_id.compare(quantity, 0.0) <= 0:
-            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place.display_name))
-        values = {"quantity": quantity, "product": product.display_name, "place": place.display_name}
+            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place._bridge_label()))
+        values = {"quantity": quantity, "product": product.display_name, "place": place._bridge_label()}
         if row.order_id.bridge_is_pickup:
             row._bring(place.sudo(), quantity)
             text = self.env._(
@@ -229,7 +233,7 @@ class BridgeShortage(models.Model):
             return row._decide("transfer", text)
         row._send(place.sudo(), quantity)
         if any(move._bridge_lack() for move in line.move_ids if move.location_id == place):
-            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place.display_name))
+            raise UserError(self.env._("Somebody else took it: %s has nothing free any more.", place._bridge_label()))
         return row._decide("place", self.env._("%(quantity)g × %(product)s are delivered from %(place)s.", **values))
 
     def _send(self, place, quantity):
@@ -335,42 +339,6 @@ class BridgeShortage(models.Model):
             f"{row.product_id.display_name}: {text}",
         )
         return row._decide("refund", text)
-
-
-class StockLocation(models.Model):
-    _inherit = "stock.location"
-
-    bridge_free = fields.Float("Free there", compute="_compute_bridge_free", digits="Product Unit", compute_sudo=True)
-
-    @api.depends_context("bridge_shortage_id")
-    def _compute_bridge_free(self):
-        """Of the product of the shortage in the context."""
-        row = self.env["bridge.shortage"].browse(self.env.context.get("bridge_shortage_id")).exists()
-        for place in self:
-            found = row and self.env["bridge.availability"]._available(place, row.product_id)
-            place.bridge_free = found.get(row.product_id.id, 0.0) if found else 0.0
-
-    def action_bridge_deliver(self):
-        """Button beside a place that has what is missing in the shortage in the context."""
-        self.ensure_one()
-        return self.env["bridge.shortage"].browse(self.env.context.get("bridge_shortage_id"))._from_place(self)
-
-
-class SaleOrderLine(models.Model):
-    _inherit = "sale.order.line"
-
-    def _bridge_order_less(self, quantity):
-        """Order only ``quantity``; of a web order the amounts as sold follow, and what was cut is remembered until the
-        web store's refund or edit says the same."""
-        if not self.bridge_line_ref:
-            self.product_uom_qty = quantity
-            return
-        sold, left = self._bridge_sold(), Decimal(str(quantity))
-        cut = sold["quantity"] - left
-        unit = Decimal(1).scaleb(-self.currency_id.decimal_places)
-        amount, tax = (sold[key] - share(sold[key], ZERO, cut, sold["quantity"], unit) for key in ("amount", "tax"))
-        self._bridge_remember_cut(cut, sold["amount"] - amount, sold["tax"] - tax)
-        self._bridge_reprice(left, amount, tax, is_refund=True)
 
 
 def _narrowest(found):

@@ -40,6 +40,19 @@ class SaleOrderLine(models.Model):
         self._bridge_remember_cut(*(-told[key] for key in KEYS))
         return told
 
+    def _bridge_order_less(self, quantity):
+        """Order only ``quantity``; of a web order the amounts as sold follow, and what was cut is remembered until the
+        web store's refund or edit says the same."""
+        if not self.bridge_line_ref:
+            self.product_uom_qty = quantity
+            return
+        sold, left = self._bridge_sold(), Decimal(str(quantity))
+        cut = sold["quantity"] - left
+        unit = Decimal(1).scaleb(-self.currency_id.decimal_places)
+        amount, tax = (sold[key] - share(sold[key], ZERO, cut, sold["quantity"], unit) for key in ("amount", "tax"))
+        self._bridge_remember_cut(cut, sold["amount"] - amount, sold["tax"] - tax)
+        self._bridge_reprice(left, amount, tax, is_refund=True)
+
 
 class BridgeWebEdit(models.AbstractModel):
     _inherit = "bridge.web.edit"

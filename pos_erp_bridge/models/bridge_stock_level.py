@@ -57,6 +57,11 @@ class BridgeStockLevel(models.Model):
     attempts = fields.Integer(readonly=True)
     run_at = fields.Datetime(default=fields.Datetime.now, readonly=True)
     stale_since = fields.Datetime(readonly=True)
+    is_doubtful = fields.Boolean(
+        readonly=True,
+        help="The channel's own number was taken as it was: a sale we had not booked yet may have been in it. So what "
+        "the channel sells is not reckoned with only, it is verified by telling the level.",
+    )
     pushed_at = fields.Datetime("Last agreed", readonly=True)
     echo_mark = fields.Char(readonly=True, help="The channel's own id of the change our last push made.")
 
@@ -74,11 +79,14 @@ class BridgeStockLevel(models.Model):
     def _fold(self, channel):
         """Turn touched keys into levels to be told. Returns how many keys were folded."""
         self.env.cr.execute(CLAIM_TOUCHES, [channel.id, FOLD_BATCH])
-        own = {}
+        own, changed = {}, set()
         for store_id, product_id, quantity in self.env.cr.fetchall():
             own[store_id, product_id] = own.get((store_id, product_id), 0.0) + (quantity or 0.0)
+            if quantity is not None:
+                changed.add((store_id, product_id))
         if not own:
             return 0
+        self._spread(channel, changed)
         self._add_kits(own)
         bound = set(self._stock_ids(channel, {product_id for _store, product_id in own}))
         desired = self._desired(channel, [key for key in own if key[1] in bound])
@@ -110,7 +118,10 @@ class BridgeStockLevel(models.Model):
                       write_date = %(now)s, write_uid = %(uid)s
                  FROM (SELECT old.id, n.desired, coalesce(old.confirmed, 0) + n.own AS confirmed,
                               n.own <> 0 OR coalesce(old.desired, 0) <> n.desired AS is_new,
-                              CASE WHEN old.is_known AND coalesce(old.confirmed, 0) + n.own = n.desired THEN 'synced'
+                              -- A sale that was in the channel's number already when we took it would be taken
+                              -- off twice here: so it is told again, and the channel's answer shows.
+                              CASE WHEN old.is_known AND coalesce(old.confirmed, 0) + n.own = n.desired
+                                        AND NOT (n.own <> 0 AND coalesce(old.is_doubtful, false)) THEN 'synced'
                                    WHEN old.state <> 'stale' OR n.own <> 0 THEN 'due'
                                    ELSE 'stale' END AS state
                          FROM unnest(%(stores)s, %(products)s, %(quantities)s::numeric[], %(owns)s::numeric[])
@@ -185,8 +196,8 @@ class BridgeStockLevel(models.Model):
             return
         self.env.cr.execute(
             """INSERT INTO bridge_stock_level (channel_id, company_id, store_id, product_id, desired, confirmed,
-                                               is_known, state, attempts, run_at, create_uid, create_date, write_uid,
-                                               write_date)
+                                               is_known, state, attempts, run_at,
+                                               create_uid, create_date, write_uid, write_date)
                SELECT %(channel)s, %(company)s, k.store_id, k.product_id, 0, 0, false, 'due', 0, %(now)s,
                       %(uid)s, %(now)s, %(uid)s, %(now)s
                  FROM unnest(%(stores)s, %(products)s) AS k(store_id, product_id)
@@ -287,6 +298,7 @@ class BridgeStockLevel(models.Model):
         self.env.cr.execute(
             """UPDATE bridge_stock_level l
                   SET confirmed = v.quantity, is_known = true, pushed_at = %(now)s, push_id = NULL, echo_mark = v.mark,
+                      is_doubtful = coalesce(l.is_doubtful, false) OR l.pushed_at IS NULL,
                       state = CASE WHEN l.desired = v.quantity THEN 'synced' ELSE 'due' END, message = NULL,
                       attempts = 0, stale_since = NULL, write_date = %(now)s, write_uid = %(uid)s
                  FROM unnest(%(pushes)s, %(quantities)s::numeric[], %(marks)s::text[]) AS v(push_id, quantity, mark)
@@ -312,11 +324,14 @@ class BridgeStockLevel(models.Model):
             actual=result.quantity,
             expected=self.confirmed,
         )
-        if not self.is_known or now - since >= STALE_PATIENCE:
+        # No sale on its way explains more than was expected; one that was booked after we took the number does.
+        is_explained = self.is_doubtful and (result.quantity or 0) > self.confirmed
+        if not self.is_known or is_explained or now - since >= STALE_PATIENCE:
             # Nothing came: somebody changed the level over there. Take it as the new ground.
             vals |= {
                 "confirmed": float(result.quantity or 0),
                 "is_known": result.quantity is not None,
+                "is_doubtful": True,
                 "state": "due",
                 "run_at": now,
             }

@@ -2,6 +2,7 @@
 """Why 3? The numbers behind what a channel may sell."""
 
 from odoo import api, fields, models
+from odoo.tools import format_date
 
 QUANTITY = "Product Unit"
 
@@ -44,8 +45,15 @@ class BridgeStockLevel(models.Model):
             "minimum": lambda minimum: self.env._("less than %g is published as sold out", minimum),
             "stopped": lambda _rule: self.env._("a rule stops the sale"),
             "brake": lambda sentence: sentence,
+            "cap": lambda left: self.env._("a limit on sales leaves %g", left),
+            "preorder": self._preorder_reason,
         }
         return [words[code](value) for code, value in availability.reasons]
+
+    def _preorder_reason(self, day):
+        if not day:
+            return self.env._("nothing is at hand: preorders of what comes in")
+        return self.env._("nothing is at hand: preorders of what comes in on %s", format_date(self.env, day))
 
     @api.depends("store_id", "product_id", "desired", "confirmed", "is_known", "state")
     @api.depends_context("lang")

@@ -1,6 +1,7 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """Odoo's own quotations can hold stock too: promised like a web order's, and reserved when they are confirmed."""
 
+import logging
 from datetime import datetime, time, timedelta
 from functools import partial
 
@@ -11,6 +12,8 @@ from odoo.exceptions import UserError
 from odoo.tools import format_datetime
 
 from ..locks import promise_cursor
+
+_logger = logging.getLogger(__name__)
 
 HELD_DAYS = 3  # when the quotation has no date of its own
 DATA_KEY = "pos_erp_bridge.quotation"
@@ -125,7 +128,9 @@ class SaleOrder(models.Model):
             if is_partial:
                 raise UserError(self.env._("Nothing of it is free any more: %s.", claim.reason))
             return self._bridge_offer(claim)
-        order.message_post(body=self.env._("Stock is held until %s.", format_datetime(self.env, expires_at)))
+        order.message_post(
+            body=self.env._("Stock is held until %s.", format_datetime(self.env, expires_at, dt_format="short"))
+        )
         return True
 
     def _bridge_claim(self, wishes, is_partial, expires_at):
@@ -193,13 +198,18 @@ class SaleOrder(models.Model):
 
     @staticmethod
     def _bridge_adjust(registry, pending):
-        with registry.cursor() as cr:
-            env = api.Environment(cr, SUPERUSER_ID, {})
-            for order in env["sale.order"].browse(sorted(pending)).exists():
-                order._bridge_adjust_holds()
+        for order_id in sorted(pending):
+            try:
+                with registry.cursor() as cr:
+                    env = api.Environment(cr, SUPERUSER_ID, {})
+                    env["sale.order"].browse(order_id).exists()._bridge_adjust_holds()
+            except Exception:  # the change itself is saved; the form says what is held
+                _logger.warning("what quotation %s holds was not adjusted", order_id, exc_info=True)
 
     def _bridge_adjust_holds(self):
         """Hold what the quotation wants now: more if there is any, less, or nothing of a line."""
+        if not self:
+            return
         holds = self._bridge_quotation_holds()
         if not holds or self.state not in ("draft", "sent"):
             return

@@ -10,8 +10,17 @@ is a fact, not a wish.
 from collections import defaultdict
 
 from odoo import api, models
+from odoo.fields import Domain
 
 from ..allocation import ALLOWANCE, Allowance
+
+WITHOUT = "bridge_without"  # context: ids of places nothing is to be reserved from
+PROMISED_WITHIN = """
+    SELECT h.location_id, array_agg(DISTINCT h.product_id)
+      FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
+     WHERE h.state = 'active' AND h.source = 'hand' AND h.product_id = ANY(%s) AND l.parent_path LIKE %s
+     GROUP BY h.location_id
+"""
 
 
 class StockMove(models.Model):
@@ -29,7 +38,21 @@ class StockMove(models.Model):
         need = allowance.of(self, need)
         if self.product_id.uom_id.compare(need, 0.0) <= 0:
             return [], 0.0
-        vals, taken = super()._update_reserved_quantity_vals(need, location_id, *args, **kwargs)
+        if not (parts := allowance.parts_of(self)):
+            vals, taken = super()._update_reserved_quantity_vals(need, location_id, *args, **kwargs)
+            allowance.take(self, taken)
+            return vals, taken
+        # First where nothing is promised of a part on its own, then from such parts what is left there.
+        guarded = set().union(*(places for places, _left in parts))
+        rest = self.with_context(**{WITHOUT: tuple(guarded)})
+        vals, taken = super(StockMove, rest)._update_reserved_quantity_vals(need, location_id, *args, **kwargs)
+        for place in self.env["stock.location"].browse(sorted(guarded)).filtered(lambda p: p._child_of(location_id)):
+            part = allowance.within(self, place.id, need - taken)
+            if self.product_id.uom_id.compare(part, 0.0) > 0:
+                only = self.with_context(**{WITHOUT: tuple(guarded - {place.id})})
+                more, part = super(StockMove, only)._update_reserved_quantity_vals(part, place, *args, **kwargs)
+                allowance.take_within(self, place.id, part)
+                vals, taken = vals + more, taken + part
         allowance.take(self, taken)
         return vals, taken
 
@@ -47,7 +70,31 @@ class StockMove(models.Model):
         batch = self.env.context.get("bridge_batch")
         if batch is not None:
             rest = rest.filtered(lambda move: move.sale_line_id.id not in batch.promised)
-        return Allowance(own, rest._bridge_common(own), keys)
+        common = rest._bridge_common(own)
+        return Allowance(own, common, keys, moves._bridge_parts())
+
+    def _bridge_parts(self):
+        """{(location id, product id): [[ids of places, what is free there]]}: places within the moves' of which
+        something is promised on its own. A promise of the shop is not kept by what lies in the back, nor the other
+        way round."""
+        touch, result = self.env["bridge.touch"], {}
+        whole = self.filtered(lambda move: touch._stores_within(move.location_id.id))
+        if not whole:
+            return result
+        # Their promise says how much there is for them, and not where: for that they pass the gate too.
+        self.env["bridge.hold"]._pass_gate(whole.product_id.ids)
+        self.env["bridge.hold"].flush_model(["product_id", "location_id", "state", "source"])
+        for location in whole.location_id:
+            moves = whole.filtered(lambda move, place=location: move.location_id == place)
+            self.env.cr.execute(PROMISED_WITHIN, [moves.product_id.ids, f"{location.parent_path}_%"])
+            for place_id, product_ids in self.env.cr.fetchall():
+                place = self.env["stock.location"].browse(place_id)
+                places = set(self.env["stock.location"].sudo().search([("id", "child_of", place_id)]).ids)
+                numbers = self.env["bridge.availability"]._plain_stock(place, product_ids)
+                for product_id, (on_hand, reserved, held, _limit) in numbers.items():
+                    parts = result.setdefault((location.id, product_id), [])
+                    parts.append([places, on_hand - reserved - held])
+        return result
 
     def _bridge_is_shared(self):
         """Whether the move would reserve from a place that channels sell from."""
@@ -101,6 +148,16 @@ class StockMove(models.Model):
             for product_id, quantity in self.env["bridge.availability"]._available(location, products).items():
                 result[location.id, product_id] = quantity - promised[location.id, product_id]
         return result
+
+
+class StockQuant(models.Model):
+    _inherit = "stock.quant"
+
+    def _get_gather_domain(self, product_id, location_id, lot_id=None, package_id=None, owner_id=None, strict=False):
+        domain = super()._get_gather_domain(product_id, location_id, lot_id, package_id, owner_id, strict)
+        if without := self.env.context.get(WITHOUT):
+            domain = Domain(domain) & Domain("location_id", "not in", without)
+        return domain
 
 
 class StockLocation(models.Model):

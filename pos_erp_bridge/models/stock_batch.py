@@ -142,7 +142,7 @@ class StockMove(models.Model):
         lines, taken, allowance = [], defaultdict(float), self.env.context[ALLOWANCE]
         for move in self:
             need = allowance.of(move, move.product_uom_qty)
-            for location_id, package_id, quantity in take_free(ledger, move, need, taken):
+            for location_id, package_id, quantity in take_free(ledger, move, need, taken, allowance):
                 allowance.take(move, quantity)
                 vals = move._prepare_move_line_vals(quantity=quantity)
                 lines.append(vals | {"location_id": location_id, "package_id": package_id})
@@ -150,7 +150,7 @@ class StockMove(models.Model):
         Quant._bridge_post(ledger)
 
 
-def take_free(ledger, move, need, taken):
+def take_free(ledger, move, need, taken, allowance):
     """Yield (location id, package id, quantity) for what a move can have, less than it needs when stock is short;
     counts it in ``taken``."""
     product = move.product_id
@@ -159,8 +159,9 @@ def take_free(ledger, move, need, taken):
     for place in sorted(shelves, key=lambda place: min((shelf.in_date, shelf.id) for shelf in shelves[place])):
         # Per place, not per quant: what was promised twice there is not free on its other quants.
         free = sum(shelf.free for shelf in shelves[place]) - taken[product.id, place]
-        part = min(free, need)
+        part = allowance.within(move, place[0], min(free, need))
         if compare(part, 0.0) > 0:
+            allowance.take_within(move, place[0], part)
             taken[product.id, place] += part
             need -= part
             yield (*place, part)

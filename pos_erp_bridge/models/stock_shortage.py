@@ -106,7 +106,7 @@ class SaleOrderLine(models.Model):
         if not lacks:
             return {}
         lines = self.browse([line.id for line in lacks])
-        domain = [("sale_line_id", "in", lines.ids), ("source", "=", "incoming"), ("state", "in", ("active", "done"))]
+        domain = [("sale_line_id", "in", lines.ids), ("source", "=", "incoming"), ("state", "=", "active")]
         preorders = self.env["bridge.hold"].sudo().search(domain).sale_line_id
         recipes = self.env["bridge.kit"]._components(lines.product_id)
         return {

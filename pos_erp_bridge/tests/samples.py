@@ -66,3 +66,20 @@ def shortage(env, store, product):
             "missing": 1,
         }
     )  # fmt: skip
+
+
+@sample
+def missing_goods(env, store, product):
+    order = env["sale.order"].create(
+        {
+            "partner_id": env["res.partner"].create({"name": "Buyer"}).id,
+            "company_id": store.company_id.id,
+            "order_line": [(0, 0, {"product_id": product.id, "product_uom_qty": 2})],
+        }
+    )
+    env["bridge.shortage"].create(
+        {
+            "order_id": order.id, "sale_line_id": order.order_line.id, "company_id": store.company_id.id,
+            "channel_id": store.channel_id.id, "store_id": store.id, "product_id": product.id, "missing": 1,
+        }
+    )  # fmt: skip

@@ -242,6 +242,10 @@ class TestLimits(GoodsCase):
         self.claim(7, "A")
         found = self.published()
         self.assertEqual((found.quantity, ("cap", 3.0) in found.reasons), (3, True))
+        level = self.env["bridge.stock.level"].create(
+            {"channel_id": self.web.id, "store_id": self.shelf.id, "product_id": self.rice.id}
+        )
+        self.assertEqual(level.reason_text, "a limit on sales leaves 3")
         self.limit.cap_total = 1000
         self.assertEqual(self.published().quantity, 93)
 

@@ -72,6 +72,8 @@ class TestMismatch(ProductCase):
             "Decide under Mappings, Product differences.".replace("¥ ", self.company.currency_id.format(1)[:-1]),
         )
         self.assertEqual(self.channel.mismatch_count, 1)
+        self.channel.state = "paused"
+        self.assertEqual(self.paused(self.rice), {})
 
     def test_a_cart_is_refused_with_the_reason(self):
         """Nobody is promised what is paused; what was sold already is."""

@@ -167,6 +167,7 @@ class TestPreorder(GoodsCase):
             [("store_id", "=", self.shelf.id), ("product_id", "=", self.game.id)]
         )
         self.assertEqual((level.desired, level.available_from), (6, date(2026, 12, 5)))
+        self.assertEqual(level.reason_text, "nothing is at hand: preorders of what comes in on 12/05/2026")
         self.env["stock.quant"]._update_available_quantity(self.game, self.location, 2)
         self.env.cr.precommit.run()
         self.env["bridge.stock.level"]._fold(self.web)

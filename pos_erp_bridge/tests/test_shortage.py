@@ -195,7 +195,7 @@ class TestShortage(WebCase):
         self.stock(self.mug, 7, self.osaka)
         self.env.invalidate_all()
         self.assertEqual(row.place_ids, self.osaka)
-        self.assertEqual(row.place_text, f"{self.osaka.display_name} has 7: deliver 6 from there.")
+        self.assertEqual(row.place_text, "Osaka has 7: deliver 6 from there.")
         self.assertEqual(row.proposal, row.place_text)
         row.action_from_best()
         sale = row.order_id.sudo()
@@ -228,7 +228,7 @@ class TestShortage(WebCase):
         """A place that has only some of it gives what it has; the rest is still to be decided."""
         row = self.short()
         self.stock(self.mug, 4, self.osaka)
-        self.assertEqual(row.place_text, f"{self.osaka.display_name} has 4 of 6: deliver them from there.")
+        self.assertEqual(row.place_text, "Osaka has 4 of 6: deliver them from there.")
         row.action_from_best()
         self.assertRecordValues(row, [{"state": "open", "decision": False, "missing": 2.0}])
 
