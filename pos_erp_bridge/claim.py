@@ -74,10 +74,12 @@ CREATE = (
 -- Rows: ('granted', line ref, product, –, quantity) for all that was promised; none when refused.
 -- ('kept', line ref, product, –, quantity): became reservations already; nothing was done, ask for the rest.
 -- ('free', –, product, path of a place, quantity there) and ('cap', number, –, –, left): what it was decided by.
+-- ('mixed', –, –, –, –): nothing was done, for some of it is a kit or keeps no stock, and it was said to be plain.
 -- ('changed', location, product, –, –): promises that ended. ('refused', –, –, –, –).
 CREATE FUNCTION bridge_claim(
     a_channel int, a_company int, a_store int, a_order text, a_customer text, a_purpose text,
-    a_source text, a_expires timestamp, a_now timestamp, a_queues boolean, a_gates int[],
+    a_source text, a_expires timestamp, a_now timestamp, a_queues boolean, a_is_plain boolean, a_has_boms boolean,
+    a_gates int[],
     a_lines text[], a_products int[], a_locations int[], a_paths text[], a_quantities float8[],
     a_kits int[], a_kit_quantities float8[],
     a_place_products int[], a_place_paths text[], a_place_needs float8[],
@@ -101,6 +103,22 @@ DECLARE
     cap record;
     cap_left float8;
 BEGIN
+    IF a_is_plain THEN
+        IF EXISTS (SELECT FROM product_product p JOIN product_template t ON t.id = p.product_tmpl_id
+                    WHERE p.id = ANY(a_products) AND t.is_storable IS NOT TRUE) THEN
+            kind := 'mixed';
+        ELSIF a_has_boms THEN  -- the table exists with manufacturing only
+            IF EXISTS (SELECT FROM product_product p JOIN mrp_bom b ON b.product_tmpl_id = p.product_tmpl_id
+                        WHERE p.id = ANY(a_products) AND b.type = 'phantom') THEN
+                kind := 'mixed';
+            END IF;
+        END IF;
+        IF kind = 'mixed' THEN
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END IF;
+
     LOOP
         IF a_queues AND NOT behind THEN
             FOREACH gate IN ARRAY a_gates LOOP
@@ -250,7 +268,8 @@ END $$
 CALL = """
     SELECT * FROM bridge_claim(
         %(channel_id)s, %(company_id)s, %(store_id)s, %(order_ref)s, %(customer)s, %(purpose)s,
-        %(source)s, %(expires_at)s::timestamp, %(now)s::timestamp, %(queues)s, %(gates)s::int[],
+        %(source)s, %(expires_at)s::timestamp, %(now)s::timestamp, %(queues)s, %(is_plain)s, %(has_boms)s,
+        %(gates)s::int[],
         %(line_refs)s::text[], %(products)s::int[], %(locations)s::int[], %(paths)s::text[], %(quantities)s::float8[],
         %(kits)s::int[], %(kit_quantities)s::float8[],
         %(place_products)s::int[], %(place_paths)s::text[], %(place_needs)s::float8[],

@@ -65,7 +65,7 @@ class Answer:
 
     def __init__(self, rows, granted=None):
         self.granted, self.kept = granted or {}, {}
-        self.free, self.caps, self.changed, self.is_refused = {}, {}, [], False
+        self.free, self.caps, self.changed, self.is_refused, self.is_mixed = {}, {}, [], False, False
         for kind, ref, product_id, path, quantity in rows:
             if kind == "granted":
                 self.granted[ref, product_id] = quantity
@@ -77,8 +77,10 @@ class Answer:
                 self.caps[int(ref)] = quantity
             elif kind == "changed":
                 self.changed.append((int(ref), product_id))
-            else:
+            elif kind == "refused":
                 self.is_refused = True
+            else:
+                self.is_mixed = True
 
 
 class BridgeHold(models.Model):
@@ -150,13 +152,24 @@ class BridgeHold(models.Model):
         :return: :class:`Claim`
         """
         lines = [line for line in lines if line[3] > NOTHING]
-        parts = self._parts(lines)
-        if not parts:
-            return self._as_claim({}, lines, parts, "")
-        if not is_sold and source == "hand":
-            parts = self._with_keeps(channel, parts)
-        values = self._claim_values(channel, order_ref, purpose, expires_at, customer, store, lines)
-        values |= self._cap_values(caps) | {"source": source, "queues": partial, "gates": self._gates(parts, caps)}
+        values = self._claim_values(channel, order_ref, purpose, expires_at, customer, store, lines) if lines else {}
+        values |= self._cap_values(caps) | {"source": source, "queues": partial, "has_boms": "mrp.bom" in self.env}
+        self.env["product.template"].flush_model(["is_storable"])
+        # Mostly every line is a product that keeps stock; the claim itself finds out when it is not so.
+        for is_plain in (True, False):
+            parts = self._plain_parts(lines) if is_plain else self._parts(lines)
+            if not parts:
+                return self._as_claim({}, lines, parts, "")
+            if not is_sold and source == "hand":
+                parts = self._with_keeps(channel, parts)
+            values |= {"is_plain": is_plain, "gates": self._gates(parts, caps)}
+            claim = self._claim_patiently(parts, values, lines, partial)
+            if claim is not None:
+                return claim
+        return None
+
+    def _claim_patiently(self, parts, values, lines, partial):
+        """``_claim_once``, again when another transaction got in between."""
         for attempt in range(1, TRIES + 1):
             try:
                 return self._claim_once(parts, values, lines, partial)
@@ -167,10 +180,15 @@ class BridgeHold(models.Model):
         return None
 
     def _claim_once(self, parts, values, lines, partial):
-        """One try of ``_claim``. Others wait behind us meanwhile: what can be done after the commit is done then."""
+        """One try of ``_claim``; None when the lines are not as plain as they were said to be.
+
+        Others wait behind us meanwhile: what can be done after the commit is done then.
+        """
         touch = self.env["bridge.touch"]
         with promise_cursor(self.env.registry) as cr:
             answer = self._call(cr, parts, values)
+            if answer.is_mixed:
+                return None
             granted, reason = answer.granted, ""
             if answer.is_refused:
                 if not partial:
@@ -260,6 +278,13 @@ class BridgeHold(models.Model):
         return Claim(units, {ref: quantity for ref, quantity in short.items() if quantity > NOTHING}, reason)
 
     # -- what a claim is made of -------------------------------------------------------------------
+    def _plain_parts(self, lines):
+        """As ``_parts``, when no product is a kit and each keeps stock."""
+        sums = defaultdict(float)
+        for line_ref, product, location, quantity in lines:
+            sums[line_ref, product.id, location.id] += quantity
+        return [Part(*key, quantity, 1.0) for key, quantity in sums.items()]
+
     def _parts(self, lines):
         """The lines as parts: kits as their components, the same thing on a line added up."""
         kinds = self.env["bridge.kit"]._kinds({line[1].id for line in lines})
