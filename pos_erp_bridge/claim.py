@@ -257,6 +257,7 @@ BEGIN
            expires_at = excluded.expires_at,
            claimed_at = CASE WHEN bridge_hold.state = 'active' THEN bridge_hold.claimed_at ELSE excluded.claimed_at END,
            ended_at = NULL
+     WHERE bridge_hold.state <> 'done'  -- it became a reservation while we waited for its row: ask again
     RETURNING 'granted', line_ref::text, product_id, NULL::text, quantity::float8;
     -- The channels hear of it.
     INSERT INTO bridge_touch (channel_id, store_id, product_id, own_quantity)

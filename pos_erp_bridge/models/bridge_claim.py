@@ -208,16 +208,20 @@ class BridgeHold(models.Model):
 
     def _call(self, cr, parts, values):
         """Ask, and ask again for the rest when some of it was kept already. Returns an :class:`Answer`."""
-        kept = {}
-        while parts:
+        kept, answer = {}, Answer([])
+        for _again in range(TRIES):
+            if not parts:
+                break
             cr.execute(CALL, values | self._part_values(parts))
             answer = Answer(cr.fetchall())
             kept |= answer.kept
-            if not answer.kept:
+            settled = answer.is_refused or answer.is_mixed or len(answer.granted) == len(parts)
+            if not answer.kept and settled:
                 answer.granted |= kept
                 return answer
             parts = [part for part in parts if (part.line_ref, part.product_id) not in kept]
-        return Answer([], kept)
+        answer.granted |= kept
+        return answer
 
     def _what_there_is(self, parts, lines, answer, values):
         """(why it was refused, the parts cut down to what there is); known for sure by who stands behind the gate."""
