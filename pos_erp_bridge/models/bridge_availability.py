@@ -220,12 +220,14 @@ class BridgeAvailability(models.AbstractModel):
                 continue
             place, here = other.location_id, store.location_id
             theirs = self._stock(place, products.browse(mine)) if place != here else numbers
+            factor = self._share_factor(other)
+            is_larger = here != place and here.parent_path.startswith(place.parent_path)
             for product_id, share in mine.items():
                 on_hand, reserved, held, limit = theirs.get(product_id, (0.0, 0.0, 0.0, None))
-                quantity = floor(share.of(on_hand - reserved - held - share.back(0.0)) * self._share_factor(other))
+                quantity = floor(share.of(on_hand - reserved - held - share.back(0.0)) * factor)
                 if share.is_stopped or quantity < share.minimum:
                     continue  # it gives nothing
-                if here.parent_path.startswith(place.parent_path) and here != place:
+                if is_larger:
                     # Theirs is the larger place: only what they cannot have elsewhere is kept here.
                     mine_here = numbers.get(product_id, (0.0, 0.0, 0.0, None))
                     elsewhere = on_hand - reserved - held - (mine_here[0] - mine_here[1] - mine_here[2])
