@@ -219,13 +219,19 @@ class BridgeAvailability(models.AbstractModel):
             if not mine:
                 continue
             place, here = other.location_id, store.location_id
-            theirs = self._stock(place, products.browse(mine)) if place != here else numbers
+            concerned = products.browse(mine)
+            theirs = self._stock(place, concerned) if place != here else numbers
+            # What they keep back themselves they do not give.
+            safeties, per_day = self._safeties(other, concerned, theirs, mine), self._per_day(place, concerned, mine)
+            factor = self._share_factor(other)
+            is_larger = here != place and here.parent_path.startswith(place.parent_path)
             for product_id, share in mine.items():
                 on_hand, reserved, held, limit = theirs.get(product_id, (0.0, 0.0, 0.0, None))
-                quantity = floor(share.of(on_hand - reserved - held - share.back(0.0)) * self._share_factor(other))
+                back = safeties.get(product_id, share.back(per_day.get(product_id, 0.0)))
+                quantity = floor(share.of(on_hand - reserved - held - back) * factor)
                 if share.is_stopped or quantity < share.minimum:
                     continue  # it gives nothing
-                if here.parent_path.startswith(place.parent_path) and here != place:
+                if is_larger:
                     # Theirs is the larger place: only what they cannot have elsewhere is kept here.
                     mine_here = numbers.get(product_id, (0.0, 0.0, 0.0, None))
                     elsewhere = on_hand - reserved - held - (mine_here[0] - mine_here[1] - mine_here[2])

@@ -118,9 +118,11 @@ class BridgeStockLevel(models.Model):
                       write_date = %(now)s, write_uid = %(uid)s
                  FROM (SELECT old.id, n.desired, coalesce(old.confirmed, 0) + n.own AS confirmed,
                               n.own <> 0 OR coalesce(old.desired, 0) <> n.desired AS is_new,
-                              -- A sale that was in the channel's number already when we took it would be taken
-                              -- off twice here: so it is told again, and the channel's answer shows.
+                              -- It need not be told what it shows already, where that can be reckoned. Not when it
+                              -- contradicted us, nor when nobody knows whether the last attempt reached it. And a
+                              -- sale that was in its number already when we took that would be taken off twice.
                               CASE WHEN old.is_known AND coalesce(old.confirmed, 0) + n.own = n.desired
+                                        AND old.state <> 'stale' AND coalesce(old.attempts, 0) = 0
                                         AND NOT (n.own <> 0 AND coalesce(old.is_doubtful, false)) THEN 'synced'
                                    WHEN old.state <> 'stale' OR n.own <> 0 THEN 'due'
                                    ELSE 'stale' END AS state

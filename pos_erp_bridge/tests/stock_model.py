@@ -52,10 +52,17 @@ class Reference:
                 and rule["product"] in (None, product))  # fmt: skip
         return next(fits, None)
 
-    def given(self, number, quantity):
+    def kept_back(self, safety, place, product):
+        """Safety stock: of a whole each of its shops keeps its own, as far as it has any."""
+        parts = [self.free(part, product) for part in PLACES[place] if part != place]
+        if not parts:
+            return safety
+        return sum(min(max(0, free), safety) for free in (*parts, self.free(place, product) - sum(parts)))
+
+    def given(self, number, place, product, quantity):
         """Whole pieces a rule gives out of ``quantity``."""
         rule = self.rules[number] if number is not None else {}
-        quantity -= rule.get("safety", 0)
+        quantity -= self.kept_back(rule.get("safety", 0), place, product)
         if rule.get("share") == "percent":
             quantity *= rule["amount"] / 100
         elif rule.get("share") == "fixed":
@@ -71,7 +78,7 @@ class Reference:
             if other == channel or first is None or not self.rules[first]["is_exclusive"]:
                 continue
             if (mine is None or first < mine) and (theirs in PLACES[place] or place in PLACES[theirs]):
-                pieces = self.given(first, self.free(theirs, product))
+                pieces = self.given(first, theirs, product, self.free(theirs, product))
                 if place != theirs and place in PLACES[theirs]:
                     pieces = max(0, pieces - max(0, self.free(theirs, product) - self.free(place, product)))
                 total += pieces
@@ -81,7 +88,7 @@ class Reference:
         """What the channel must finally show."""
         place = STORES[channel, store]
         left = self.available(place, product) - self.kept(channel, place, product)
-        return self.given(self.rule(channel, product), left)
+        return self.given(self.rule(channel, product), place, product, left)
 
     # -- promises ----------------------------------------------------------------------------------
     def claim(self, key, channel, store, product, quantity, now, until, is_sold=False):

@@ -9,7 +9,7 @@ import gc
 import os
 import unittest
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from unittest.mock import patch
 
 import freezegun.api
@@ -227,6 +227,8 @@ class TestStockModel(BridgeCommon):
     def setUp(self):
         super().setUp()
         self.enterContext(self.enter_registry_test_mode())
+        # The database's clock does not follow.
+        self.enterContext(patch.object(type(self.channel), "_clock", lambda channel: datetime.now()))
         # How a silent channel's share shrinks has tests of its own.
         self.enterContext(patch.object(type(self.channel), "_blind_percent", lambda channel: 100))
         self.enterContext(
