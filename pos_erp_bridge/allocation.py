@@ -111,10 +111,12 @@ ALLOWANCE = "bridge_allowance"  # context: the Allowance of the moves that are b
 class Allowance:
     """What moves may reserve: ``own`` {move id: quantity promised to it}, ``common`` {key: quantity free for all},
     ``keys`` {move id: key}. ``parts`` {key: [[ids of places, quantity]]}: places within, of which something is promised
-    on its own; no more than the quantity may be taken there."""
+    on its own; no more than the quantity may be taken there. ``related`` {key: other keys of the same goods in places
+    around or within}: what is taken here is missing there."""
 
-    def __init__(self, own, common, keys, parts=None):
+    def __init__(self, own, common, keys, parts=None, related=None):
         self.own, self.common, self.keys, self.parts = own, common, keys, parts or {}
+        self.related = related or {}
 
     def of(self, move, need):
         """How much of ``need`` the move may reserve."""
@@ -134,7 +136,9 @@ class Allowance:
         if move.id in self.keys:
             own = min(quantity, self.own.get(move.id, 0.0))
             self.own[move.id] = self.own.get(move.id, 0.0) - own
-            self.common[self.keys[move.id]] = self.common.get(self.keys[move.id], 0.0) - (quantity - own)
+            key = self.keys[move.id]
+            for one in (key, *self.related.get(key, ())):
+                self.common[one] = self.common.get(one, 0.0) - (quantity - own)
 
     def take_within(self, move, place_id, quantity):
         """It took that from one place."""

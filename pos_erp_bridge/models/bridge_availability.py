@@ -255,7 +255,10 @@ class BridgeAvailability(models.AbstractModel):
             store = self.env["bridge.store"].browse(ids[:1])
             products = self.env["product.product"].browse({p for place, p in keys if place == location_id})
             for (_store, product_id), found in self._for_stores(store, products).items():
-                result[location_id, product_id] = max(0.0, found.on_hand - found.reserved - found.held - found.quantity)
+                # What may be preordered is not at hand.
+                is_coming = any(code == "preorder" for code, _value in found.reasons)
+                quantity = 0 if is_coming else found.quantity
+                result[location_id, product_id] = max(0.0, found.on_hand - found.reserved - found.held - quantity)
         return result
 
     # -- what features add -------------------------------------------------------------------------

@@ -18,12 +18,13 @@ from ..locks import CONCURRENCY_ERRORS, promise_cursor
 LIFETIMES = {
     "cart": timedelta(minutes=15),
     "order": timedelta(days=3),
-    "import": timedelta(days=3),
+    "import": None,
     "pickup": timedelta(days=7),
     "quotation": timedelta(days=3),
     "preorder": None,
     "tally": None,
 }
+CLAIMABLE = ("cart", "order", "pickup", "preorder")  # by other programs
 TRIES = 5
 NOTHING = 1e-6
 
@@ -97,26 +98,34 @@ class BridgeHold(models.Model):
         :param minutes: how long the promise lasts; by purpose when not given
         :return: {"granted": bool, "lines": {line: quantity}, "short": {line: quantity missing}, "reason": text}
         """
-        self._check_may_claim()
-        channel = self.env["bridge.channel"].browse(channel_id)
-        channel.check_access("read")
-        if purpose not in LIFETIMES or not order_ref or not lines:
+        channel = self._claiming_channel(channel_id)
+        if purpose not in CLAIMABLE or not order_ref or not lines:
             raise UserError(
-                self.env._("A claim needs an order, at least one line and a purpose (cart, order, pickup).")
+                self.env._("A claim needs an order, at least one line and a purpose (%s).", ", ".join(CLAIMABLE))
             )
         wanted = [self._read_line(channel, line) for line in lines]
+        if len({line[0] for line in wanted}) < len(wanted):
+            raise UserError(self.env._("Two lines of the claim have the same id: give each its own."))
         expires_at = fields.Datetime.now() + timedelta(minutes=minutes) if minutes else None
-        claim = self.sudo()._claim(channel.sudo(), str(order_ref), wanted, purpose, expires_at=expires_at,
+        own = self.sudo().with_company(channel.company_id)
+        claim = own._claim(channel.sudo(), str(order_ref), wanted, purpose, expires_at=expires_at,
                                    customer=customer)  # fmt: skip
         return {"granted": bool(claim), "lines": claim.granted, "short": claim.short, "reason": claim.reason}
 
     @api.model
     def release(self, channel_id, order_ref, lines=None):
         """Give back what an order or cart was promised; ``lines``: only these line ids. Returns how many promises."""
-        self._check_may_claim()
-        channel = self.env["bridge.channel"].browse(channel_id)
-        channel.check_access("read")
+        channel = self._claiming_channel(channel_id)
         return self.sudo()._release(channel.sudo(), str(order_ref), lines and [str(line) for line in lines])
+
+    def _claiming_channel(self, channel_id):
+        """The channel of a public call; only those who may, and only a channel they can see."""
+        self._check_may_claim()
+        channel = self.env["bridge.channel"].browse(channel_id).exists()
+        channel.check_access("read")
+        if not channel:
+            raise UserError(self.env._("There is no channel %s.", channel_id))
+        return channel
 
     def _check_may_claim(self):
         if not self.env.user.has_group("pos_erp_bridge.group_bridge_manager"):
@@ -132,7 +141,7 @@ class BridgeHold(models.Model):
             reference = str(line["line"])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(self.env._("A line needs line, product_id, store_id and quantity (%s).", error)) from error
-        if not product or not store.location_id or quantity <= 0:
+        if not product or not store.location_id or not quantity > 0:  # "not a number" is not above zero
             raise UserError(
                 self.env._("Line %s: no such product or store of this channel, or no quantity above zero.", reference)
             )

@@ -1,10 +1,17 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """Web orders claim their goods before they are confirmed, and keep the promise until the goods are reserved."""
 
+import logging
+
+import psycopg2
+
 from odoo import models
+from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from .bridge_inbound import BOOK_BATCH
+
+_logger = logging.getLogger(__name__)
 
 ASKED = "bridge_asked"  # context: {order ref: Claim} of orders that were promised what there is
 
@@ -15,7 +22,8 @@ class BridgeChannel(models.Model):
     def _promise(self):
         """Promise stock to the web orders that wait to be booked, before the transaction that books them begins: that
         one then sees the promises, and turns them into reservations. One short transaction each; as much as there is,
-        for the web store has sold it already.
+        for the web store has sold it already. One that cannot be promised just now (somebody keeps the gate of its
+        product) is booked all the same, and reserves as any order does.
 
         :return: {order ref: Claim}
         """
@@ -32,9 +40,12 @@ class BridgeChannel(models.Model):
                     continue
                 store = channel.env["bridge.store"].browse(store)
                 lines = [(ref, product(product_id), store.location_id, quantity) for ref, product_id, quantity in lines]
-                claims[order_ref] = holds._claim(
-                    channel, order_ref, lines, "import", partial=True, customer=customer, store=store, is_sold=True
-                )
+                try:
+                    claims[order_ref] = holds._claim(
+                        channel, order_ref, lines, "import", partial=True, customer=customer, store=store, is_sold=True
+                    )
+                except (psycopg2.Error, UserError):
+                    _logger.info("%s: order %s is booked without a promise", self.name, order_ref, exc_info=True)
         return claims
 
     def _step_wishes(self, channel):
@@ -132,12 +143,25 @@ class SaleOrderLine(models.Model):
         self._bridge_active_holds()._end("released")
 
     def write(self, vals):
+        """What a confirmed line was promised and did not reserve yet follows it down, and ends with another product;
+        more is asked for by the reservation."""
+        before = {}
+        if vals.keys() & {"product_id", "product_uom_qty", "product_uom_id"}:
+            before = {line: (line.product_id, line._bridge_base_wanted()) for line in self if line.state == "sale"}
         result = super().write(vals)
-        if "product_id" in vals or "product_uom_qty" in vals:
-            # What is not reserved yet is asked for anew, by the reservation.
-            changed = self.filtered(lambda line: line.state == "sale")
-            changed._bridge_release()
+        for line, (product, quantity) in before.items():
+            if line.product_id != product:
+                line._bridge_release()
+            elif quantity > line._bridge_base_wanted():
+                for hold in line._bridge_active_holds():
+                    # A kit's components go down with it; never more than is wanted now.
+                    hold.quantity *= line._bridge_base_wanted() / quantity
+                line._bridge_active_holds().filtered(lambda hold: hold.quantity <= 0)._end("released")
         return result
+
+    def _bridge_base_wanted(self):
+        """What is ordered, in the product's base unit."""
+        return self.product_uom_id._compute_quantity(self.product_uom_qty, self.product_id.uom_id, round=False)
 
     def unlink(self):
         self._bridge_release()

@@ -134,7 +134,8 @@ class SaleOrder(models.Model):
         return True
 
     def _bridge_claim(self, wishes, is_partial, expires_at):
-        claim = self.env["bridge.hold"]._claim(
+        # Kits are put together by the bills of materials of the order's company.
+        claim = self.env["bridge.hold"].with_company(self.company_id)._claim(
             self.env["bridge.channel"], self._bridge_hold_ref(), wishes, "quotation", partial=is_partial,
             expires_at=expires_at, customer=str(self.partner_id.commercial_partner_id.id or ""),
         )  # fmt: skip

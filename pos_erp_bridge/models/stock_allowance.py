@@ -58,10 +58,10 @@ class StockMove(models.Model):
 
     def _bridge_allowance(self):
         """The :class:`Allowance` of these moves. Promises to their orders end here, where the goods are reserved."""
+        own = self._bridge_keep_promises()
         moves = self.filtered(lambda move: move._bridge_is_shared())
         if not moves:
             return Allowance({}, {}, {})
-        own = moves._bridge_keep_promises()
         keys = {move.id: (move.location_id.id, move.product_id.id) for move in moves}
         rest = moves.filtered(
             lambda m: m.product_id.uom_id.compare(m.product_qty - m._bridge_reserved(), own.get(m.id, 0.0)) > 0
@@ -70,8 +70,8 @@ class StockMove(models.Model):
         batch = self.env.context.get("bridge_batch")
         if batch is not None:
             rest = rest.filtered(lambda move: move.sale_line_id.id not in batch.promised)
-        common = rest._bridge_common(own)
-        return Allowance(own, common, keys, moves._bridge_parts())
+        common = rest._bridge_common(moves, own)
+        return Allowance(own, common, keys, moves._bridge_parts(), _related(moves))
 
     def _bridge_parts(self):
         """{(location id, product id): [[ids of places, what is free there]]}: places within the moves' of which
@@ -111,43 +111,111 @@ class StockMove(models.Model):
         return sum(self.move_line_ids.mapped("quantity_product_uom"))
 
     def _bridge_keep_promises(self):
-        """{move id: quantity} of promises to the orders of these moves, which end with that."""
+        """{move id: quantity} of promises to the orders of these moves, which end with that. A promise made for another
+        place gives nothing here, where the goods are others'."""
+        moves = self.filtered(lambda move: move.sale_line_id and not move.move_orig_ids)
+        if not moves:
+            return {}
         holds = self.env["bridge.hold"].sudo().search(
             [
-                ("sale_line_id", "in", self.sale_line_id.ids),
+                ("sale_line_id", "in", moves.sale_line_id.ids),
                 ("state", "=", "active"),
                 ("source", "=", "hand"),
-                ("product_id", "in", self.product_id.ids),
+                ("product_id", "in", moves.product_id.ids),
             ],
             order="id",
         )  # fmt: skip
+        holds = holds.filtered(
+            lambda hold: any(
+                move.sale_line_id == hold.sale_line_id and _are_related(hold.location_id, move.location_id)
+                for move in moves
+            )
+        )
         if not holds:
             return {}
         kept = holds._end("done")
-        left = defaultdict(float)
-        for hold in holds:
-            left[hold.sale_line_id.id, hold.product_id.id] += kept.get(hold.id, 0.0)
-        own = {}
-        for move in self:
-            key = move.sale_line_id.id, move.product_id.id
-            own[move.id] = min(left[key], move.product_qty)
-            left[key] -= own[move.id]
+        left = {hold: kept.get(hold.id, 0.0) for hold in holds}
+        own = defaultdict(float)
+        for move in moves:
+            need = move.product_qty - move._bridge_reserved()
+            for hold in holds:
+                is_its = hold.sale_line_id == move.sale_line_id and hold.product_id == move.product_id
+                if is_its and _are_related(hold.location_id, move.location_id):
+                    part = min(left[hold], max(0.0, need - own[move.id]))
+                    own[move.id] += part
+                    left[hold] -= part
         return own
 
-    def _bridge_common(self, own):
-        """{(location id, product id): what these moves may reserve beyond ``own``}; nobody else can, meanwhile."""
+    def _bridge_common(self, moves, own):
+        """{(location id, product id): what these moves may reserve beyond ``own``}; nobody else can, meanwhile.
+
+        :param moves: all that are being reserved: what was promised to any of them is promised no more, and not
+            reserved yet, but it is spoken for
+        """
         if not self:
             return {}
         self.env["bridge.hold"]._pass_gate(self.product_id.ids)
+        spoken = defaultdict(list)
+        for move in moves:
+            if own.get(move.id):
+                spoken[move.product_id.id].append((move.location_id, own[move.id]))
         result = {}
-        promised = defaultdict(float)
-        for move in self:
-            promised[move.location_id.id, move.product_id.id] += own.get(move.id, 0.0)
         for location in self.location_id:
             products = self.filtered(lambda move, place=location: move.location_id == place).product_id
             for product_id, quantity in self.env["bridge.availability"]._available(location, products).items():
-                result[location.id, product_id] = quantity - promised[location.id, product_id]
+                taken = sum(part for place, part in spoken[product_id] if _are_related(place, location))
+                result[location.id, product_id] = quantity - taken
         return result
+
+    def _action_done(self, *args, **kwargs):
+        """What left without having been reserved (typed in by hand) was promised to nobody any more."""
+        done = super()._action_done(*args, **kwargs)
+        done._bridge_end_promises("done")
+        return done
+
+    def _action_cancel(self):
+        self._bridge_end_promises("released")
+        return super()._action_cancel()
+
+    def _bridge_end_promises(self, state):
+        """End promises of stock at hand to the order lines of these moves, up to the moves' quantities."""
+        holds = self.env["bridge.hold"].sudo()
+        if self.sale_line_id:
+            holds = holds.search(
+                [("sale_line_id", "in", self.sale_line_id.ids), ("state", "=", "active"), ("source", "=", "hand")]
+            )
+        for hold in holds:
+            gone = sum(
+                self.filtered(
+                    lambda move, h=hold: move.sale_line_id == h.sale_line_id
+                    and move.product_id == h.product_id
+                    and (
+                        _are_related(h.location_id, move.location_id)
+                        # The customer has it, wherever it came from.
+                        or (state == "done" and move.location_dest_id.usage == "customer")
+                    )
+                ).mapped("product_qty" if state == "released" else "quantity")
+            )
+            if hold.product_id.uom_id.compare(gone, hold.quantity) >= 0:
+                hold._end(state)
+            elif gone > 0:
+                hold.quantity -= gone
+
+
+def _are_related(place, other):
+    """Whether one of two places lies in the other."""
+    return place.parent_path.startswith(other.parent_path) or other.parent_path.startswith(place.parent_path)
+
+
+def _related(moves):
+    """{(location id, product id): [other such keys, of places around or within]}."""
+    keys = {(move.location_id, move.product_id.id) for move in moves}
+    return {
+        (place.id, product): [
+            (other.id, product) for other, p in keys if p == product and other != place and _are_related(place, other)
+        ]
+        for place, product in keys
+    }
 
 
 class StockQuant(models.Model):

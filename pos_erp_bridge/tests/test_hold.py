@@ -152,6 +152,15 @@ class TestClaim(HoldCase):
         answer = self.holds.claim(self.channel.id, "cart-2", [line])
         self.assertEqual((answer["granted"], answer["short"]), (False, {"1": 2.0}))
         self.assertEqual(self.holds.release(self.channel.id, "cart-1"), 1)
+        for channel_id in (False, -1):  # Odoo's own promises are nobody's to give back from outside
+            with self.assertRaises(UserError):
+                self.holds.release(channel_id, "sale.order,1")
+        with self.assertRaises(UserError):
+            self.holds.claim(self.channel.id, "cart-1", [line], purpose="import")
+        with self.assertRaises(UserError):
+            self.holds.claim(self.channel.id, "cart-1", [line, line])
+        with self.assertRaises(UserError):
+            self.holds.claim(self.channel.id, "cart-1", [line | {"quantity": float("nan")}])
 
     def test_public_call_refuses_nonsense_and_strangers(self):
         """Bad input gets a sentence; only managers of the bridge may promise."""
@@ -249,3 +258,43 @@ class TestReservation(HoldCase):
         order.action_confirm()
         self.assertEqual(self.reserved(order), 0)
         self.assertEqual(self.active("B").quantity, 1)
+
+    def test_promised_and_others_reserved_together(self):
+        """What one order was promised is not free for another one that reserves in the same step."""
+        self.stock(self.rice, 10)
+        promised, other = self.order(3), self.order(5)
+        self.claim("A", (self.rice, 3))
+        self.active("A").sale_line_id = promised.order_line
+        self.claim("B", (self.rice, 5))
+        (promised | other).action_confirm()
+        (promised | other).picking_ids.action_assign()
+        self.assertEqual((self.reserved(promised), self.reserved(other)), (3, 2))
+        self.assertEqual(self.available(self.rice), 0)
+
+    def test_taken_by_hand_ends_the_promise(self):
+        """Goods that leave without a reservation are promised to nobody any more."""
+        self.stock(self.rice, 5)
+        self.env["stock.picking.type"].search([("code", "=", "outgoing")]).reservation_method = "manual"
+        order = self.order(3)
+        self.claim("A", (self.rice, 3))
+        self.active("A").sale_line_id = order.order_line
+        order.action_confirm()
+        self.assertEqual(self.active("A").quantity, 3)
+        order.picking_ids.move_ids.quantity = 3
+        order.picking_ids.move_ids.picked = True
+        order.picking_ids._action_done()
+        self.assertFalse(self.active("A"))
+        self.assertEqual(self.available(self.rice), 2)
+
+    def test_less_ordered_is_less_promised(self):
+        """A confirmed line that wants less keeps its promise for the rest; the same quantity again changes nothing."""
+        self.stock(self.rice, 5)
+        self.env["stock.picking.type"].search([("code", "=", "outgoing")]).reservation_method = "manual"
+        order = self.order(4)
+        self.claim("A", (self.rice, 4))
+        self.active("A").sale_line_id = order.order_line
+        order.action_confirm()
+        order.order_line.product_uom_qty = 4
+        self.assertEqual(self.active("A").quantity, 4)
+        order.order_line.product_uom_qty = 3
+        self.assertEqual(self.active("A").quantity, 3)
