@@ -24,7 +24,7 @@ def build(env, places, channels):
 
 
 def _rules(env, web, products):
-    sweets = env["product.category"].search([("name", "=", "Sweets and ice cream")], limit=1)
+    sweets = env["product.category"].with_context(lang="en_US").search([("name", "=", "Sweets and ice cream")])
     env["bridge.allocation.rule"].create(
         {
             "name": "菓子・アイス:店舗優先(各店1点残す)",
