@@ -75,10 +75,10 @@ class BridgeTransferProposal(models.Model):
     product_id = fields.Many2one("product.product", required=True, readonly=True, index=True, ondelete="cascade")
     uom_id = fields.Many2one(related="product_id.uom_id")
     from_location_id = fields.Many2one(
-        "stock.location", "From", required=True, readonly=True, ondelete="cascade", check_company=True
+        "stock.location", "From place", required=True, readonly=True, ondelete="cascade", check_company=True
     )
     to_location_id = fields.Many2one(
-        "stock.location", "To", required=True, readonly=True, ondelete="cascade", check_company=True
+        "stock.location", "To place", required=True, readonly=True, ondelete="cascade", check_company=True
     )
     quantity = fields.Float(digits="Product Unit", required=True)
     from_free = fields.Float("Free at the giver", digits="Product Unit", readonly=True)
