@@ -172,7 +172,9 @@ class BridgeAvailability(models.AbstractModel):
     def _safeties(self, store, products, numbers, shares):
         """{product id: units kept back} for a store that sells from several places (the shops of a warehouse), each of
         which keeps its own back, as far as it has any; {} for all others."""
-        careful = products.filtered(lambda p: p.id in shares and (shares[p.id].safety or shares[p.id].safety_hours))
+        careful = products.browse(
+            product_id for product_id, share in shares.items() if share.safety or share.safety_hours
+        )
         places = self._places_within(store) if careful else []
         if not places:
             return {}
