@@ -32,7 +32,7 @@ class BridgeInspection(models.Model):
     picking_id = fields.Many2one("stock.picking", "Came with", readonly=True, index="btree_not_null")
     move_id = fields.Many2one("stock.move", readonly=True, index="btree_not_null")
     partner_id = fields.Many2one(related="picking_id.partner_id", string="Customer")
-    origin = fields.Char("Came with", readonly=True)
+    origin = fields.Char("Received with", readonly=True)
     state = fields.Selection(
         [
             ("to_inspect", "To inspect"),
