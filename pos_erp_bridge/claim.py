@@ -253,7 +253,11 @@ BEGIN
         ON CONFLICT (coalesce(channel_id, 0), order_ref, line_ref, product_id) DO UPDATE
        SET quantity = excluded.quantity, location_id = excluded.location_id, store_id = excluded.store_id,
            kit_id = excluded.kit_id, kit_quantity = excluded.kit_quantity, customer = excluded.customer,
-           purpose = excluded.purpose, source = excluded.source, is_preorder = excluded.is_preorder, state = 'active',
+           purpose = excluded.purpose, is_preorder = excluded.is_preorder, state = 'active',
+           -- A preorder whose goods arrived meanwhile keeps them when it is asked for again.
+           source = CASE WHEN bridge_hold.state = 'active' AND bridge_hold.quantity = excluded.quantity
+                              AND bridge_hold.source = 'hand' AND bridge_hold.is_preorder
+                         THEN 'hand' ELSE excluded.source END,
            expires_at = excluded.expires_at,
            claimed_at = CASE WHEN bridge_hold.state = 'active' THEN bridge_hold.claimed_at ELSE excluded.claimed_at END,
            ended_at = NULL

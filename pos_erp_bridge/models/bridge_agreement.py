@@ -134,6 +134,7 @@ class BridgeAgreement(models.Model):
     def action_stop(self):
         """Give up this comparison; what was found so far stays."""
         self._check_may_act()
+        self.check_access("read")
         runs = self.sudo().filtered(lambda run: run.state in OPEN_RUN)
         looked_into = runs.line_ids.filtered(lambda line: line.state == "check")
         looked_into.filtered("cause").write({"state": "open"})

@@ -178,8 +178,10 @@ class BridgeMismatch(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        # Asked first: afterwards this process would find its own row, and others keep selling on what they remember.
+        was_used = self._is_used()
         rows = super().create(vals_list)
-        if rows and not self._is_used():
+        if rows and not was_used:
             self.env.registry.clear_cache()
         return rows
 

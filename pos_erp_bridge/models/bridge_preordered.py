@@ -39,7 +39,7 @@ class BridgeHold(models.Model):
         claim = super()._claim(
             channel, order_ref, lines, purpose, *args, caps=caps, is_sold=is_sold, source=source, **kwargs
         )
-        if source == "hand" and is_sold and claim.short:
+        if source == "hand" and is_sold and purpose == "import" and claim.short:
             bare = [line for line in lines if line[0] in claim.short and not claim.granted.get(line[0])]
             running = preorder._running(channel, [line[1].id for line in bare])
             bare = [line for line in bare if line[1].id in running]

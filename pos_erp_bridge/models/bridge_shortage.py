@@ -5,6 +5,8 @@ Whatever changes what an order has reserved notes the order line (``stock_shorta
 committed all noted lines are looked at together. So a shortage opens and closes by itself, whoever caused it.
 """
 
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.tools import SQL
 
@@ -177,7 +179,7 @@ class BridgeShortage(models.Model):
             vals_list.append(
                 {
                     "activity_type_id": kind.id, "res_model_id": model_id, "res_id": order.id, "user_id": user.id,
-                    "summary": speaking.env._("Not enough stock"), "note": "<br/>".join(notes),
+                    "summary": speaking.env._("Not enough stock"), "note": Markup("<br/>").join(notes),
                     "date_deadline": fields.Date.context_today(order), "automated": True,
                 }
             )  # fmt: skip

@@ -308,7 +308,8 @@ class BridgeShortage(models.Model):
         for other in rows.with_env(row.env):
             text = self.env._("%(product)s: delivered in part; the rest follows with %(names)s.",
                               product=other.product_id.display_name, names=names)  # fmt: skip
-            other._decide("later", text)
+            if other.id == row.id or not other.decision:  # what somebody decided of another one stays
+                other._decide("later", text)
         return True
 
     def action_cancel_missing(self):

@@ -2,6 +2,7 @@
 """Tallies and receipts: what was tallied is held, until the till's own receipts take its place, each once."""
 
 from collections import defaultdict
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.tools import SQL
@@ -113,9 +114,16 @@ class BridgeTally(models.Model):
 
     @api.model
     def _release_strays(self, channel):
-        """Promises of tallies that were not entered after all: their transaction failed after the claim."""
+        """Promises of tallies that were not entered after all: their transaction failed after the claim. Young ones may
+        belong to a tally that is being entered this very moment."""
+        long_ago = fields.Datetime.now() - timedelta(minutes=10)
         holds = self.env["bridge.hold"].search(
-            [("channel_id", "=", channel.id), ("purpose", "=", "tally"), ("state", "=", "active")]
+            [
+                ("channel_id", "=", channel.id),
+                ("purpose", "=", "tally"),
+                ("state", "=", "active"),
+                ("claimed_at", "<", long_ago),
+            ]
         )
         if not holds:
             return
