@@ -135,6 +135,8 @@ class BridgeAgreementLine(models.Model):
                 ground = level.confirmed + line.shown - line.believed
                 vals |= {"confirmed": ground, "is_known": True, "push_id": False, "stale_since": False}
                 vals["is_doubtful"] = True
+            elif line.shown != level.confirmed:
+                vals["attempts"] = 1  # told even when what it should show becomes what we believed it shows
             level.write(vals)
             line.write({"state": "sent", "action_taken": who})
         for channel, lines in self.grouped("channel_id").items():

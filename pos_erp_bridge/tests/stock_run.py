@@ -340,7 +340,9 @@ class Run:
         ready = lines.filtered(lambda line: line.cause in ("foreign", "missing", "push"))
         if ready:
             ready.action_repair()
-        self.edited = {(other, key) for other, key in self.edited if other != channel}
+        # What a promise may explain is not repaired at once.
+        left = {(channel, (line.store_id.external_id, f"p{line.product_id.id}")) for line in lines - ready}
+        self.edited = {edit for edit in self.edited if edit[0] != channel or edit in left}
 
     # -- agreement ---------------------------------------------------------------------------------
     def settle(self, is_compared=False):
@@ -350,7 +352,7 @@ class Run:
         self.import_orders()
         self._tell()
         if is_compared and self.edited:
-            for channel in self.channels:
+            for channel in sorted({channel for channel, _key in self.edited}):
                 self.compare(channel)
             self._tell()
         self.check(self.reference.debts())
