@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.tools import plaintext2html
 
 # Clocks of tills and people differ: a receipt this much outside of the times written down still counts.
 CLOCKS = timedelta(minutes=10)
@@ -329,11 +330,13 @@ class BridgeTally(models.Model):
                 "mail.mail_activity_data_warning",
                 user_id=(tally.user_id or tally.create_uid).id,
                 summary=self.env._("Tallied, but no receipt came"),
-                note=self.env._(
-                    "After %(days)s days these are still open: %(lines)s. Were they sold and never registered, book "
-                    "them as an inventory difference. Were they miscounted, discard them.",
-                    days=days,
-                    lines=", ".join(f"{l.product_id.display_name} × {l.open_quantity:g}" for l in rest[:20]),
+                note=plaintext2html(
+                    self.env._(
+                        "After %(days)s days these are still open: %(lines)s. Were they sold and never registered, "
+                        "book them as an inventory difference. Were they miscounted, discard them.",
+                        days=days,
+                        lines=", ".join(f"{l.product_id.display_name} × {l.open_quantity:g}" for l in rest[:20]),
+                    )
                 ),
             )
 

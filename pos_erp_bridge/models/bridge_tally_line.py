@@ -85,7 +85,9 @@ class BridgeTallyLine(models.Model):
     def action_book_difference(self):
         """Sold, and never registered: the pieces leave the store as an inventory difference."""
         lines = self._to_close()
-        tracked = lines.product_id.filtered(lambda p: p.tracking != "none")
+        parts = {line: line._parts_to_book() for line in lines}
+        tracked = self.env["product.product"].union(*(product for line in lines for product, _quantity in parts[line]))
+        tracked = tracked.filtered(lambda product: product.tracking != "none")
         if tracked:
             raise UserError(
                 self.env._(
@@ -94,10 +96,10 @@ class BridgeTallyLine(models.Model):
                     ", ".join(tracked.mapped("display_name")),
                 )
             )
-        storable = lines.filtered("product_id.is_storable")
-        moves = self.env["stock.move"].sudo().create([line._difference_vals() for line in storable])
-        for line, move in zip(storable, moves, strict=True):
-            line.sudo().move_id = move
+        booked = [(line, line._difference_vals(*part)) for line in lines for part in parts[line]]
+        moves = self.env["stock.move"].sudo().create([vals for _line, vals in booked])
+        for (line, _vals), move in zip(booked, moves, strict=True):
+            line.sudo().move_id = line.move_id or move
         lines._close()
         moves._action_done()
 
@@ -120,20 +122,27 @@ class BridgeTallyLine(models.Model):
             line.closed += line.open_quantity
         self.tally_id._settle_if_done()
 
-    def _difference_vals(self):
-        """A native move from the store to the inventory loss."""
-        product = self.product_id.with_company(self.company_id)
+    def _parts_to_book(self):
+        """[(product, quantity in its base unit)] of what is open and kept in stock: of a kit, its components."""
+        product = self.product_id
+        recipe = self.env["bridge.kit"].with_company(self.company_id)._components(product).get(product.id)
+        parts = product.browse(recipe or product.ids).filtered("is_storable")
+        return [(part, self.open_quantity * (recipe[part.id] if recipe else 1.0)) for part in parts]
+
+    def _difference_vals(self, product, quantity):
+        """A native move of ``quantity`` of a product from the store to the inventory loss."""
+        product = product.with_company(self.company_id)
         common = {
             "product_id": product.id,
             "location_id": self.tally_id.store_id.location_id.id,
             "location_dest_id": product.property_stock_inventory.id,
             "company_id": self.company_id.id,
         }
-        line = {**common, "product_uom_id": product.uom_id.id, "quantity": self.open_quantity}
+        line = {**common, "product_uom_id": product.uom_id.id, "quantity": quantity}
         return {
             **common,
             "product_uom": product.uom_id.id,
-            "product_uom_qty": self.open_quantity,
+            "product_uom_qty": quantity,
             "origin": self.tally_id.display_name,
             "is_inventory": True,
             "inventory_name": self.env._("Sold during an outage, never registered: %s", self.tally_id.display_name),

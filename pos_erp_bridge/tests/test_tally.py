@@ -163,6 +163,39 @@ class TestTally(TallyMixin, BridgeCommon):
         (tea | rice).action_book_difference()
         self.assertEqual(self.on_hand(self.tea), 97, "closed once")
 
+    def test_a_tally_being_entered_keeps_its_promises(self):
+        """Promises are committed before their tally: only those nobody entered for ten minutes are given back."""
+        tally = self.tally(self.store, {self.tea: 3})
+        tally.state = "draft"  # as everybody else sees it until it is committed
+        self.env["bridge.tally"]._release_strays(self.channel)
+        self.assertEqual(self.held(self.tea), 3)
+        holds = self.env["bridge.hold"].search([("product_id", "=", self.tea.id), ("state", "=", "active")])
+        holds.claimed_at = fields.Datetime.now() - timedelta(minutes=11)
+        self.env["bridge.tally"]._release_strays(self.channel)
+        self.assertEqual(self.held(self.tea), 0)
+
+    def test_the_difference_of_a_kit_is_that_of_its_components(self):
+        """A kit that never arrived takes its components out of the store, each by its own move."""
+        kit = self.env["product.product"].create({"name": "Kit", "is_storable": False})
+        recipe = {self.tea.id: 2.0, self.rice.id: 1.0}
+        self.patch(
+            self.env.registry["bridge.kit"],
+            "_components",
+            lambda _self, products: {kit.id: recipe} if kit in products else {},
+        )
+        tally = self.tally(self.store, {kit: 3})
+        tally.line_ids.action_book_difference()
+        self.assertEqual((self.on_hand(self.tea), self.on_hand(self.rice)), (94, 97))
+        self.assertEqual((tally.state, tally.line_ids.move_id.state), ("settled", "done"))
+
+    def test_names_in_the_question_are_text(self):
+        """A product's name is never read as markup by whoever is asked."""
+        self.tea.name = "Tea <b>cold</b>"
+        end = fields.Datetime.now() - timedelta(days=4)
+        tally = self.tally(self.store, {self.tea: 3}, start=end - timedelta(hours=1), end=end)
+        self.env["bridge.tally"]._alarm_overdue(self.channel)
+        self.assertIn("Tea &lt;b&gt;cold&lt;/b&gt;", tally.activity_ids.note)
+
     def test_an_entered_tally_is_not_edited(self):
         """Lines are fixed once they hold stock; it can be taken back while nothing has arrived."""
         tally = self.tally(self.store, {self.tea: 1})
