@@ -31,12 +31,18 @@ class BridgeAvailability(models.AbstractModel):
 
     def _stock_of(self, location, plain, components):
         """As ``_stock``, of the ids of products that keep stock, and of kits."""
-        numbers = self._plain_stock(location, set(plain).union(*components.values()))
+        return self._stocks_of(location, plain, components)[location.id]
+
+    def _stocks_of(self, locations, plain, components):
+        """{location id: what ``_stock_of`` says of it}; all places are read together."""
+        numbers = self._plain_stocks(locations, set(plain).union(*components.values()))
         nothing = (0.0, 0.0, 0.0, None)
-        result = {product_id: numbers.get(product_id, nothing) for product_id in plain}
-        for kit_id, parts in components.items():
-            if parts:
-                result[kit_id] = self._kit_stock(numbers, parts, nothing)
+        result = {}
+        for location_id, rows in numbers.items():
+            result[location_id] = {product_id: rows.get(product_id, nothing) for product_id in plain}
+            for kit_id, parts in components.items():
+                if parts:
+                    result[location_id][kit_id] = self._kit_stock(rows, parts, nothing)
         return result
 
     @staticmethod
@@ -51,77 +57,91 @@ class BridgeAvailability(models.AbstractModel):
         return (on_hand, reserved, held, limit)
 
     def _plain_stock(self, location, product_ids):
+        return self._plain_stocks(location, product_ids)[location.id]
+
+    def _plain_stocks(self, locations, product_ids):
+        """{location id: {product id: (on hand, reserved, held, limit)}} of products that keep stock themselves."""
+        result = {location.id: {} for location in locations}
         if not product_ids:
-            return {}
+            return result
         self.env["stock.quant"].flush_model(["product_id", "location_id", "quantity", "reserved_quantity"])
         self.env["bridge.hold"].flush_model(["product_id", "location_id", "quantity", "state", "source"])
-        ids, within = sorted(product_ids), SQL("l.parent_path LIKE %s", f"{location.parent_path}%")
-        on_hand = {
-            product_id: (quantity, reserved)
-            for product_id, quantity, reserved in self.env.execute_query(
-                SQL(
-                    """SELECT q.product_id, sum(q.quantity), sum(q.reserved_quantity)
-                         FROM stock_quant q JOIN stock_location l ON l.id = q.location_id
-                        WHERE q.product_id = ANY(%s) AND %s GROUP BY q.product_id""",
-                    ids, within,
-                )
-            )
-        }  # fmt: skip
-        held = dict(
-            self.env.execute_query(
-                SQL(
-                    """SELECT h.product_id, sum(h.quantity)
-                         FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
-                        WHERE h.state = 'active' AND h.source = 'hand' AND h.product_id = ANY(%s) AND %s
-                        GROUP BY h.product_id""",
-                    ids, within,
-                )
-            )
+        ids = sorted(product_ids)
+        # Places are few and goods are many: each row of goods is read once, for all the places it lies in.
+        within = SQL(
+            """JOIN (SELECT l.id, w.id AS place_id
+                       FROM stock_location l JOIN unnest(%s, %s) AS w(id, path) ON l.parent_path LIKE w.path || '%%'
+                    ) l ON l.id = s.location_id""",
+            locations.ids, locations.mapped("parent_path"),
         )  # fmt: skip
-        limits = self._limits(location, ids)
-        return {
-            product_id: (float(quantity or 0.0), float(reserved or 0.0), float(held.get(product_id, 0.0)),
-                         limits.get(product_id))
-            for product_id in {*on_hand, *held, *limits}
-            for quantity, reserved in [on_hand.get(product_id, (0.0, 0.0))]
-        }  # fmt: skip
-
-    def _limits(self, location, product_ids):
-        """{product id: what is left of the tightest place around ``location`` that something is promised of}."""
-        around = [int(part) for part in location.parent_path.split("/")[:-2]]
-        if not around:
-            return {}
-        places = self.env.execute_query(
+        for place_id, product_id, quantity, reserved in self.env.execute_query(
             SQL(
-                """SELECT DISTINCT h.product_id, l.parent_path
+                """SELECT l.place_id, s.product_id, sum(s.quantity)::float8, sum(s.reserved_quantity)::float8
+                     FROM stock_quant s %s WHERE s.product_id = ANY(%s) GROUP BY 1, 2""",
+                within, ids,
+            )
+        ):  # fmt: skip
+            result[place_id][product_id] = (quantity or 0.0, reserved or 0.0, 0.0, None)
+        for place_id, product_id, held in self.env.execute_query(
+            SQL(
+                """SELECT l.place_id, s.product_id, sum(s.quantity)::float8
+                     FROM bridge_hold s %s
+                    WHERE s.state = 'active' AND s.source = 'hand' AND s.product_id = ANY(%s) GROUP BY 1, 2""",
+                within, ids,
+            )
+        ):  # fmt: skip
+            on_hand, reserved, _held, _limit = result[place_id].get(product_id, (0.0, 0.0, 0.0, None))
+            result[place_id][product_id] = (on_hand, reserved, held, None)
+        for place_id, limits in self._limits(locations, ids).items():
+            for product_id, limit in limits.items():
+                on_hand, reserved, held, _limit = result[place_id].get(product_id, (0.0, 0.0, 0.0, None))
+                result[place_id][product_id] = (on_hand, reserved, held, limit)
+        return result
+
+    def _limits(self, locations, product_ids):
+        """{location id: {product id: what is left of the tightest place around it that something is promised of}}."""
+        around = {place: {int(part) for part in place.parent_path.split("/")[:-2]} for place in locations}
+        if not any(around.values()):
+            return {}
+        promised = self.env.execute_query(
+            SQL(
+                """SELECT DISTINCT h.product_id, l.id, l.parent_path
                      FROM bridge_hold h JOIN stock_location l ON l.id = h.location_id
                     WHERE h.state = 'active' AND h.source = 'hand' AND h.product_id = ANY(%s)
                       AND h.location_id = ANY(%s)""",
-                product_ids, around,
+                product_ids, list(set().union(*around.values())),
             )
         )  # fmt: skip
-        result = {}
-        by_path = defaultdict(list)
-        for product_id, path in places:
-            by_path[path].append(product_id)
-        for path, ids in by_path.items():
-            rows = self.env.execute_query(
-                SQL(
-                    """SELECT p.id,
-                              coalesce((SELECT sum(q.quantity - q.reserved_quantity) FROM stock_quant q
-                                          JOIN stock_location l ON l.id = q.location_id
-                                         WHERE q.product_id = p.id AND l.parent_path LIKE %(path)s), 0)
-                            - coalesce((SELECT sum(h.quantity) FROM bridge_hold h
-                                          JOIN stock_location l ON l.id = h.location_id
-                                         WHERE h.product_id = p.id AND h.state = 'active' AND h.source = 'hand'
-                                           AND l.parent_path LIKE %(path)s), 0)
-                         FROM unnest(%(ids)s) AS p(id)""",
-                    path=f"{path}%", ids=ids,
-                )
-            )  # fmt: skip
-            for product_id, left in rows:
-                result[product_id] = min(float(left), result.get(product_id, float("inf")))
+        by_place = defaultdict(list)
+        for product_id, place_id, path in promised:
+            by_place[place_id, path].append(product_id)
+        result = defaultdict(dict)
+        for (place_id, path), ids in by_place.items():
+            lefts = self._left_of(path, ids)
+            for location, places in around.items():
+                if place_id in places:
+                    limits = result[location.id]
+                    for product_id, left in lefts.items():
+                        limits[product_id] = min(left, limits.get(product_id, float("inf")))
         return result
+
+    def _left_of(self, path, product_ids):
+        """{product id: on hand − reserved − promised} of the place with this path and what lies within it."""
+        rows = self.env.execute_query(
+            SQL(
+                """SELECT p.id,
+                          coalesce((SELECT sum(q.quantity - q.reserved_quantity) FROM stock_quant q
+                                      JOIN stock_location l ON l.id = q.location_id
+                                     WHERE q.product_id = p.id AND l.parent_path LIKE %(path)s), 0)
+                        - coalesce((SELECT sum(h.quantity) FROM bridge_hold h
+                                      JOIN stock_location l ON l.id = h.location_id
+                                     WHERE h.product_id = p.id AND h.state = 'active' AND h.source = 'hand'
+                                       AND l.parent_path LIKE %(path)s), 0)
+                     FROM unnest(%(ids)s) AS p(id)""",
+                path=f"{path}%", ids=product_ids,
+            )
+        )  # fmt: skip
+        return {product_id: float(left) for product_id, left in rows}
 
     @api.model
     def _available(self, location, products):
@@ -146,10 +166,12 @@ class BridgeAvailability(models.AbstractModel):
         rules = self.env["bridge.allocation.rule"]._book(stores.company_id)
         brakes = self._brakes(stores, products)
         plain, components = self.env["bridge.kit"]._sort(products)
+        stores = stores.filtered("location_id")
+        stocks = self._stocks_of(stores.location_id, plain, components)
         result = {}
-        for store in stores.filtered("location_id"):
+        for store in stores:
             location, shares = store.location_id, rules.shares(store, products)
-            numbers = self._stock_of(location, plain, components)
+            numbers = stocks[location.id]
             others = self._others(rules, store, products, numbers)
             per_day = self._per_day(location, products, shares)
             safeties = self._safeties(store, products, numbers, shares)
