@@ -285,6 +285,19 @@ class TestLimits(GoodsCase):
         self.assertIn("Ten in all", order.activity_ids.summary)
         self.assertIn("3 more", order.activity_ids.note)
 
+    def test_a_customers_dozen_is_twelve(self):
+        """What one order takes is counted in base units, whatever unit it was sold in."""
+        self.limit.write({"cap_total": 0, "cap_customer": 5})
+        line = {"product_id": self.rice.id, "product_uom_id": self.env.ref("uom.product_uom_dozen").id}
+        order = self.env["sale.order"].create(
+            {
+                "partner_id": self.env["res.partner"].create({"name": "Buyer"}).id,
+                "order_line": [Command.create(line | {"product_uom_qty": 1})],
+            }
+        )
+        self.env["bridge.booking.web"]._note_excess(self.web, order)
+        self.assertIn("A customer may buy 5; this one bought 12.", order.activity_ids.note)
+
     # -- people --------------------------------------------------------------------------------------------
     def test_what_limits_nothing_is_refused(self):
         """A limit without a number, without goods, or with an hour that does not exist is refused with a sentence."""
