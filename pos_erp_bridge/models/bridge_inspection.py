@@ -11,6 +11,7 @@ class BridgeInspection(models.Model):
     no decided row is on an open one: rows follow the moves in and out."""
 
     _name = "bridge.inspection"
+    _inherit = ["bridge.readonly"]
     _description = "Return to inspect"
     _order = "state desc, id desc"
     _rec_name = "product_id"
@@ -54,6 +55,11 @@ class BridgeInspection(models.Model):
     scrap_id = fields.Many2one("stock.scrap", "Scrap order", readonly=True, copy=False)
 
     _quantity_positive = models.Constraint("CHECK(quantity > 0)", "A return has at least something in it.")
+
+    def write(self, vals):
+        if not self.env.su:
+            self._check_open()
+        return super().write(vals)
 
     # -- following the goods ---------------------------------------------------------------------
     @api.model
@@ -293,7 +299,9 @@ class BridgeInspection(models.Model):
 
     def _decide(self, state, **values):
         # Of two who decide at once, one starts over and finds it decided: both write the row.
-        self.write({"state": state, "decided_by_id": self.env.uid, "decided_at": fields.Datetime.now(), **values})
+        self.sudo().write(
+            {"state": state, "decided_by_id": self.env.uid, "decided_at": fields.Datetime.now(), **values}
+        )
 
     def _make_picking(self, kind, target, partner=None, is_done=False):
         """A native transfer of the rows to a location: ready, or done at once."""

@@ -21,6 +21,7 @@ class BridgeMismatch(models.Model):
     """
 
     _name = "bridge.mismatch"
+    _inherit = ["bridge.readonly"]
     _description = "Difference of product data"
     _order = "state desc, id desc"
     _rec_name = "product_id"

@@ -380,6 +380,20 @@ class TestInspection(InspectionCase, PlacesCase):
         self.assertEqual({r.decided_by_id for r in self.rows()}, {both})
         self.assertEqual(sorted(self.rows().mapped("state")), ["scrapped", "sellable", "vendor"])
 
+    def test_what_was_decided_is_not_edited(self):
+        """Remarks, reason and home are the user's until it is decided; state, who and when never are."""
+        row = self.bring_back(3)
+        mine = self.as_staff(row, self.staff("i_writer", "user", "stock.group_stock_user"))
+        mine.write({"note": "wet", "reason_id": self.reason.id, "home_location_id": self.location.id})
+        for vals in ({"state": "sellable"}, {"quantity": 1}, {"decided_by_id": False, "note": "x"}):
+            with self.subTest(vals=vals), self.assertRaisesRegex(AccessError, "Use the buttons"):
+                mine.write(vals)
+        mine.action_scrap()
+        for vals in ({"note": "dry"}, {"state": "to_inspect"}, {"home_location_id": self.branch_stock.id}):
+            with self.subTest(vals=vals), self.assertRaisesRegex(UserError, "decided already"):
+                mine.write(vals)
+        self.assertEqual((row.state, row.note, row.quantity), ("scrapped", "wet", 3))
+
     def test_button_sets_up_all_stores(self):
         """One button gives every warehouse a store sells from its inspection location; rights are asked."""
         self.assertFalse(self.branch.bridge_inspection_location_id)
