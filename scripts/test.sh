@@ -241,7 +241,7 @@ odoo_tests() { # odoo_tests NAME TAGS DB
 bounded() {
     local log=$1 status
     shift
-    start_group timeout --foreground --kill-after=30 "${BRIDGE_STAGE_LIMIT:-1500}" "$@" >"$log" 2>&1
+    start_group timeout --foreground --kill-after=30 "${BRIDGE_STAGE_LIMIT:-2400}" "$@" >"$log" 2>&1
     wait "$CHILD"
     status=$?
     end_groups
