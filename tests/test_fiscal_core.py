@@ -76,6 +76,8 @@ def test_split_ties():
     assert split(1, {"0E": 5, "1F": 5, "8N": 5, "10": 5}) == {"0E": 0, "1F": 0, "8N": 0, "10": 1}
     assert split(2, {"0E": 5, "1F": 5, "8N": 5, "8R": 5}) == {"0E": 0, "1F": 0, "8N": 1, "8R": 1}
     assert split(2, {"first": 7, "second": 7, "third": 7}) == {"first": 1, "second": 1, "third": 0}
+    places = dict.fromkeys(map(str, range(11)), 7)
+    assert split(1, places) == {**dict.fromkeys(places, 0), "0": 1}
 
 
 def test_split_over_what_is_taken_back():
