@@ -80,7 +80,8 @@ class TestDocumentTamper(DocumentCase):
         if isinstance(value, (date, datetime)):
             return value + timedelta(days=1)
         return {
-            "type": "summary", "relation": "correct", "basis": "excluded", "rounding": "up", "category": "0X", "kind": "png",
+            "type": "summary", "relation": "correct", "basis": "excluded", "rounding": "up", "category": "0X",
+            "kind": "png",
         }.get(column, f"{value}x")  # fmt: skip
 
     def ids(self, findings, model="bridge.document"):
@@ -168,15 +169,6 @@ class TestDocumentTamper(DocumentCase):
             [self.document.id],
         )
         self.assertEqual(self.ids(self.verify()), {(self.document.id, "rate_ids")})
-
-    def test_merged_customer(self):
-        """Contacts may be merged: the one a document was made out to is gone, and that is no change of the document."""
-        other = self.env["res.partner"].create({"name": "株式会社 買手", "is_company": True})
-        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
-        wizard._merge((self.buyer | other).ids, other)
-        self.env.invalidate_all()
-        self.assertEqual(self.document.partner_id, other)
-        self.assertEqual(self.verify(), [])
 
     def test_screen_names_the_document(self):
         """The button says that all is well, or names what is broken."""

@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
 from odoo.tests import new_test_user, tagged
 
 from ..fiscal import law_items
@@ -246,6 +247,22 @@ class TestInvoiceDocuments(DocumentCase):
         move = self.invoice((self.tea, 1, 138), delivery_date="2026-11-18")
         self.assertEqual(self.documents(move).supply_date, date(2026, 11, 18))
 
+    def test_web_order(self):
+        """The invoice of a web order is registered with its channel and store."""
+        order = self.env["sale.order"].create(
+            {
+                "partner_id": self.buyer.id, "bridge_channel_id": self.channel.id, "bridge_store_id": self.store.id,
+                "order_line": [Command.create({"product_id": self.tea.id, "product_uom_qty": 1, "price_unit": 138})],
+            }
+        )  # fmt: skip
+        self.tea.invoice_policy = "order"
+        order.action_confirm()
+        document = self.documents(self.env["bridge.web.money"]._invoice(order))
+        self.assertRecordValues(
+            document,
+            [{"channel_id": self.channel.id, "bridge_store_id": self.store.id, "store": "店舗1", "total": 138}],
+        )
+
     def test_draft_and_vendor_bill_have_none(self):
         """Only what is posted and ours."""
         bill = self.invoice((self.tea, 1, 138), move_type="in_invoice")
@@ -279,8 +296,8 @@ class TestInvoiceDocuments(DocumentCase):
             document,
             [
                 {
-                    "type": "qualified", "relation": "supersede", "original_id": receipt.id, "superseded_ids": receipt.ids,
-                    "supply_date": DAY, "total": 327,
+                    "type": "qualified", "relation": "supersede", "original_id": receipt.id,
+                    "superseded_ids": receipt.ids, "supply_date": DAY, "total": 327,
                 }
             ],
         )  # fmt: skip
@@ -334,6 +351,15 @@ class TestInvoiceDocuments(DocumentCase):
         )
         self.assertTrue(second.reason)
         self.assertEqual([d.is_counted for d in (first, second)], [False, True])
+
+    def test_merged_customer(self):
+        """Contacts may be merged: the one a document was made out to is gone, and that is no change of the document."""
+        document = self.documents(self.invoice((self.tea, 1, 138)))
+        other = self.env["res.partner"].create({"name": "株式会社 買手", "is_company": True})
+        self.env["base.partner.merge.automatic.wizard"].create({})._merge((self.buyer | other).ids, other)
+        self.env.invalidate_all()
+        self.assertEqual(document.partner_id, other)
+        self.assertEqual(self.Document._verify(self.company), [])
 
     # -- correcting --------------------------------------------------------------------------------
     def test_correction(self):
