@@ -4,7 +4,6 @@
 from datetime import date, datetime
 
 import pytest
-
 from fiscal import register
 from fiscal.chain import link
 from fiscal.register import Row, broken, chained, start
@@ -40,7 +39,8 @@ def test_whole_chain():
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("content", '{"n":9}'), ("hash", "f" * 64), ("hash", None), ("previous_hash", "f" * 64), ("previous_hash", None),
+        ("content", '{"n":9}'), ("hash", "f" * 64), ("hash", None),
+        ("previous_hash", "f" * 64), ("previous_hash", None),
         ("position", 99), ("position", 0), ("position", -3), ("position", None),
     ],
 )  # fmt: skip
