@@ -39,4 +39,7 @@ from . import (
     test_tally,
     test_shortage,
     test_quotation_hold,
+    test_documents,
+    test_document_tamper,
+    test_document_race,
 )
