@@ -166,14 +166,3 @@ def _begin_promise(registry, kept):
     cr = registry.cursor()
     cr.execute(BEGIN_PROMISE)
     return cr
-
-
-# -- sealed entries --------------------------------------------------------------------------------
-# Seals of entries are chained one by one per company, in a short transaction of its own that reads the newest end of the
-# chain once it holds the lock; a lock taken by who posts would keep all others waiting until he is done.
-BEGIN_SEALS = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-
-
-def lock_entries(cr, company_id):
-    """The end of the chain of a company's sealed entries is ours until the transaction ends."""
-    cr.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key("entries", company_id)])
