@@ -53,6 +53,8 @@
         "views/bridge_hold_views.xml",
         "views/bridge_stock_why_views.xml",
         "views/bridge_allocation_rule_views.xml",
+        "security/bridge_security_document.xml",
+        "views/bridge_document_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
