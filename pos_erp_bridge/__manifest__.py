@@ -55,6 +55,9 @@
         "views/bridge_allocation_rule_views.xml",
         "security/bridge_security_document.xml",
         "views/bridge_document_views.xml",
+        "security/bridge_security_books.xml",
+        "data/bridge_tie_out_data.xml",
+        "views/bridge_tie_out_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
@@ -63,5 +66,6 @@
     },
     "application": True,
     "installable": True,
+    "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
 }

@@ -109,8 +109,8 @@ class AccountMove(models.Model):
         if kept := self.filtered(lambda move: move._bridge_is_kept()):
             raise UserError(
                 self.env._(
-                    "%s is posted, and a posted entry is not edited. Make a credit note of an invoice, reverse any other "
-                    "entry, and post it anew: each points to the entry it takes back.",
+                    "%s is posted, and a posted entry is not edited. Make a credit note of an invoice, reverse any "
+                    "other entry, and post it anew: each points to the entry it takes back.",
                     ", ".join(kept.mapped("display_name")),
                 )
             )

@@ -1,13 +1,13 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-"""In which entry a document is booked. Read from the orders and invoices themselves, so that it is never out of date."""
+"""In which entry a document is booked: read from the orders and invoices themselves, so it is never out of date."""
 
 from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-# (document_id, entry_id, sign) of a company. An invoice is its own entry. A till sale is in the entry of its session; one
-# that was invoiced before its session was closed is left out of it, and one invoiced later is taken out by an entry of
-# its own. Of a document that was corrected for the same sale only the last correction counts.
+# (document_id, entry_id, sign) of a company. An invoice is its own entry. A till sale is in the entry of its session;
+# one that was invoiced before its session was closed is left out of it, and one invoiced later is taken out by an entry
+# of its own. Of a document that was corrected for the same sale only the last correction counts.
 BOOKED = """
     SELECT d.id AS document_id, e.entry_id, e.sign
       FROM bridge_document d

@@ -86,7 +86,12 @@ class BridgeEntrySeal(models.Model):
 
     def _seal_entries(self, move_ids):
         """Write a seal for each of these entries that differs from its last one."""
-        contents, rows = self._read_entries(move_ids), []
+        keeping = self.env["res.company"].sudo().search([("bridge_keeps_books", "=", True)]).ids
+        contents, rows = {}, []
+        for move_id, content in self._read_entries(move_ids).items():
+            entry = content["entry"]
+            if entry["posted_before"] == "true" and int(entry["company_id"]) in keeping:
+                contents[move_id] = content
         last = self._last_seals(contents)
         for move_id, content in contents.items():
             was = last.get(move_id)
@@ -143,23 +148,16 @@ class BridgeEntrySeal(models.Model):
 
     @api.model
     def _read_entries(self, move_ids):
-        """{move id: {"entry": {field: text}, "lines": {line id: {field: text}}}} as it is in the database, of entries
-        once posted in companies that keep their books. Texts, so that a seal depends on no number format."""
+        """{move id: {"entry": {field: text}, "lines": {line id: {field: text}}}} as it is in the database. Texts, so
+        that a seal depends on no number format."""
         move_ids = list(move_ids)
-        condition = SQL("t.id = ANY(%s) AND t.company_id IN (SELECT id FROM res_company WHERE bridge_keeps_books)",
-                        move_ids)  # fmt: skip
-        contents = {
-            move_id: {"entry": entry, "lines": {}}
-            for move_id, entry in self._read_table("account.move", MOVE_FIELDS, condition).items()
-            if entry["posted_before"] == "true"
-        }
-        lines = self._read_table(
-            "account.move.line", ("move_id", *LINE_FIELDS), SQL("t.move_id = ANY(%s)", list(contents))
-        )
+        entries = self._read_table("account.move", MOVE_FIELDS, SQL("t.id = ANY(%s)", move_ids))
+        contents = {move_id: {"entry": entry, "lines": {}} for move_id, entry in entries.items()}
+        lines = self._read_table("account.move.line", ("move_id", *LINE_FIELDS), SQL("t.move_id = ANY(%s)", move_ids))
         for line in lines.values():
             line.update(dict.fromkeys(LINE_LISTS, ""))
         for name, table in LINE_LISTS.items():
-            for line_id, text in self._read_lists(table, list(contents)):
+            for line_id, text in self._read_lists(table, move_ids):
                 lines[line_id][name] = text
         for line_id, line in lines.items():
             contents[int(line.pop("move_id"))]["lines"][str(line_id)] = line
@@ -172,7 +170,8 @@ class BridgeEntrySeal(models.Model):
         for name in names:
             column, kind = SQL.identifier("t", name), model._fields[name].type
             # As 100, whether it was stored as 100 or as 100.00.
-            columns.append(SQL("trim_scale(%s::numeric)::text" if kind in ("monetary", "float") else "%s::text", column))
+            text = "trim_scale(%s::numeric)::text" if kind in ("monetary", "float") else "%s::text"
+            columns.append(SQL(text, column))
         query = SQL("SELECT t.id, %s FROM %s t WHERE %s ORDER BY t.id", SQL(", ").join(columns),
                     SQL.identifier(model._table), condition)  # fmt: skip
         return {

@@ -1,6 +1,4 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-import json
-
 from odoo import api, fields, models
 from odoo.tools import SQL
 
@@ -40,11 +38,7 @@ class BridgeEntrySeal(models.Model):
         for move_id, sealed in self._last_seals(move_ids).items():
             move, now, name = self.env["account.move"].browse(move_id), contents.get(move_id), sealed["move_name"]
             if now is None:
-                if not move.exists():
-                    found.append((move, "id", self.env._("%s was sealed, and is no longer in the books.", name)))
-                elif move.sudo().company_id.bridge_keeps_books or move.sudo().company_id.id != sealed["company_id"]:
-                    text = self.env._("%s was sealed as an entry of a company that keeps its books.", name)
-                    found.append((move, "company_id", text))
+                found.append((move, "id", self.env._("%s was sealed, and is no longer in the books.", name)))
             elif sealed["kind"] != "reopened":
                 found += self._differences(move, name, sealed, now)
             elif now["entry"]["state"] == "posted":

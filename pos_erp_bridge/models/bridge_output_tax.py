@@ -5,7 +5,6 @@ from odoo.tools import SQL
 from odoo.tools.date_utils import end_of, start_of
 
 from ..fiscal import output_tax
-from .bridge_document import COUNTED
 
 
 class BridgeOutputTax(models.TransientModel):
@@ -40,12 +39,17 @@ class BridgeOutputTax(models.TransientModel):
         """{"rates": [{percent, total, tax, base, division, accumulation}], "division", "accumulation",
         "division_local", "accumulation_local", "untaxed"} in yen, of the documents that count, by day of supply."""
         self.ensure_one()
-        query = SQL(
-            """SELECT r.percent, sum(r.total)::bigint, sum(r.tax)::bigint
-                 FROM bridge_document d JOIN bridge_document_rate r ON r.document_id = d.id
-                WHERE d.company_id = %s AND d.supply_date BETWEEN %s AND %s AND d.id IN (%s) GROUP BY 1""",
-            self.company_id.id, self.date_from, self.date_to, COUNTED,
+        counted = self.env["bridge.document"].sudo()._search(
+            [
+                ("company_id", "in", (self.company_id & self.env.companies).ids),
+                ("supply_date", ">=", self.date_from), ("supply_date", "<=", self.date_to), ("is_counted", "=", True),
+            ]
         )  # fmt: skip
+        query = SQL(
+            """SELECT percent, sum(total)::bigint, sum(tax)::bigint FROM bridge_document_rate
+                WHERE document_id IN %s GROUP BY 1""",
+            counted.subselect(),
+        )
         sums = {percent: (int(total), int(tax)) for percent, total, tax in self.env.execute_query(query)}
         by_division = output_tax.division({percent: total for percent, (total, _tax) in sums.items()})
         by_sum = output_tax.accumulation({percent: tax for percent, (_total, tax) in sums.items()})

@@ -4,7 +4,6 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from .bridge_document import COUNTED
 from .bridge_document_entry import booked
 from .bridge_tie_out_figures import HEAD, SIDES
 
@@ -16,7 +15,7 @@ NIGHTLY_DAYS = 62
 class BridgeTieOut(models.Model):
     """A day of a journal: what its documents add up to, what is booked, and what the tax report reads.
 
-    A day is the date of the entry. One yen of difference makes it red, and it names the document or entry that causes it.
+    A day is the date of the entry. One yen of difference makes it red, and it names the document or entry behind it.
     """
 
     _name = "bridge.tie.out"
@@ -68,8 +67,6 @@ class BridgeTieOut(models.Model):
         days = self.browse()
         for key in sorted({*found, *waiting}):
             vals = self._day_vals(found.get(key, {}), waiting.get(key, (0, 0)))
-            if not any((vals["rate_ids"], vals["open_count"])):
-                continue
             day = known.pop(key, None)
             if day:
                 day.write({**vals, "rate_ids": [fields.Command.clear(), *vals["rate_ids"]]})
@@ -83,15 +80,16 @@ class BridgeTieOut(models.Model):
 
     def _waiting(self, company, date_from, date_to):
         """{(journal id, day): (count, total)} of documents that are not booked yet: their till is still open."""
+        Document = self.env["bridge.document"].sudo()
+        domain = [("company_id", "=", company.id), ("supply_date", ">=", date_from), ("supply_date", "<=", date_to)]
         query = SQL(
             """SELECT c.journal_id, d.supply_date, count(*), sum(d.total)::bigint
                  FROM bridge_document d JOIN pos_config c ON c.id = d.config_id
-                WHERE d.company_id = %(company)s AND d.supply_date BETWEEN %(date_from)s AND %(date_to)s
-                  AND d.id IN (%(counted)s)
+                WHERE d.id IN %(counted)s
                   AND NOT EXISTS (SELECT FROM (%(booked)s) b JOIN account_move m ON m.id = b.entry_id
                                    WHERE b.document_id = d.id AND m.state = 'posted')
                 GROUP BY 1, 2""",
-            company=company.id, date_from=date_from, date_to=date_to, counted=COUNTED, booked=booked(company.id),
+            counted=Document._search([*domain, ("is_counted", "=", True)]).subselect(), booked=booked(company.id),
         )  # fmt: skip
         return {(journal, day): (count, total) for journal, day, count, total in self.env.execute_query(query)}
 
@@ -99,9 +97,11 @@ class BridgeTieOut(models.Model):
         gap = self._gap(rates)
         lines = []
         for percent in sorted(rates.keys() - {HEAD}, reverse=True):
-            parts = zip(("base", "tax", "total"), zip(*(rates[percent][side] for side in SIDES), strict=True), strict=True)
-            line = {f"{side}_{part}": amount for part, amounts in parts
-                    for side, amount in zip(SIDES, amounts, strict=True)}  # fmt: skip
+            line = {
+                f"{side}_{part}": amount
+                for side in SIDES
+                for part, amount in zip(("base", "tax", "total"), rates[percent][side], strict=True)
+            }
             if any(line.values()):
                 line |= {"percent": percent, "is_off": self._is_off(percent, rates[percent])}
                 lines.append(fields.Command.create(line))
@@ -121,7 +121,6 @@ class BridgeTieOut(models.Model):
             since = today - timedelta(days=NIGHTLY_DAYS)
             days = self.with_company(company)._check(company, min(since, oldest.date or since), today)
             days._tell()
-            self.env["ir.cron"]._commit_progress(1)
 
     def _tell(self):
         """An activity for each red day that has none; done where the day ties out again."""

@@ -18,7 +18,7 @@ CONTRADICTING = """
          CROSS JOIN LATERAL (SELECT sum(base) AS base, sum(tax) AS tax, sum(total) AS sum,
                                     jsonb_object_agg(r.category, jsonb_build_array(r.base, r.tax, r.total)) AS list
                                FROM bridge_document_rate r WHERE r.document_id = d.id) rows)
-    SELECT s.id, s.number, s.entry_id, s.total, s.tax_total,
+    SELECT s.id, s.number, s.total, s.tax_total,
            (s.content->>'total')::int, (s.content->>'tax_total')::int, o.total::bigint, o.tax::bigint
       FROM said s
       LEFT JOIN LATERAL (
@@ -27,8 +27,9 @@ CONTRADICTING = """
         ON true
      WHERE (s.base_total, s.tax_total, s.total) IS DISTINCT FROM (s.base, s.tax, s.sum)
         OR s.base_total + s.tax_total != s.total
-        OR s.list IS DISTINCT FROM (SELECT jsonb_object_agg(c->>'category', jsonb_build_array(c->'base', c->'tax', c->'total'))
-                                      FROM jsonb_array_elements(s.content->'rates') c)
+        OR s.list IS DISTINCT FROM (
+           SELECT jsonb_object_agg(c->>'category', jsonb_build_array(c->'base', c->'tax', c->'total'))
+             FROM jsonb_array_elements(s.content->'rates') c)
         OR (o.total IS NOT NULL AND (o.total != s.total OR o.tax != s.tax_total))
      ORDER BY s.id
 """
@@ -70,7 +71,8 @@ class BridgeTieOut(models.Model):
             booked=booked(self.company_id.id), entries=entry_ids,
         )  # fmt: skip
         texts, ids = [], []
-        for document_id, number, _entry, total, tax, said_total, said_tax, sold, sold_tax in self.env.execute_query(query):
+        for document_id, number, *figures in self.env.execute_query(query):
+            total, tax, said_total, said_tax, sold, sold_tax = figures
             ids.append(document_id)
             if (total, tax) != (said_total, said_tax):
                 text = self.env._(
@@ -79,7 +81,7 @@ class BridgeTieOut(models.Model):
                 )  # fmt: skip
             elif sold is not None and (total, tax) != (sold, sold_tax):
                 text = self.env._(
-                    "Document %(number)s: total %(total)s, tax %(tax)s; its order has total %(sold)s, tax %(sold_tax)s.",
+                    "Document %(number)s: total %(total)s, tax %(tax)s; its order has %(sold)s, tax %(sold_tax)s.",
                     number=number, total=total, tax=tax, sold=sold, sold_tax=sold_tax,
                 )  # fmt: skip
             else:

@@ -11,8 +11,8 @@ from .bridge_document_entry import booked
 SIDES = ("document", "entry", "report")
 HEAD = -1  # in place of a rate: what the heads of the documents add up to
 
-# Credit counts as positive. Of an entry that is about sales the items without a tax are the rate 0; cost of goods, which
-# Odoo books in the same entry where stock is valued continuously, cancels out there. The tax report reads tags.
+# Credit counts as positive. Of an entry that is about sales the items without a tax are the rate 0; cost of goods,
+# which Odoo books in the same entry where stock is valued continuously, cancels out there. The tax report reads tags.
 FIGURES = """
     WITH booked AS ({booked}),
     entries AS (
@@ -36,8 +36,9 @@ FIGURES = """
           FROM entries e JOIN account_move_line l ON l.move_id = e.id
           JOIN account_account a ON a.id = l.account_id
           LEFT JOIN taxes tax ON tax.id = l.tax_line_id
-          LEFT JOIN LATERAL (SELECT max(t.percent) AS percent FROM account_move_line_account_tax_rel r
-                               JOIN taxes t ON t.id = r.account_tax_id WHERE r.account_move_line_id = l.id) base ON true),
+          LEFT JOIN LATERAL (
+               SELECT max(t.percent) AS percent FROM account_move_line_account_tax_rel r
+                 JOIN taxes t ON t.id = r.account_tax_id WHERE r.account_move_line_id = l.id) base ON true),
     parts AS (
         SELECT 'entry' AS side, move_id AS entry_id, coalesce(tax_percent, base_percent, 0) AS percent,
                CASE WHEN tax_percent IS NULL THEN amount ELSE 0 END AS base,

@@ -40,4 +40,6 @@ from . import (
     test_shortage,
     test_quotation_hold,
     test_documents,
+    test_books,
+    test_tie_out,
 )
