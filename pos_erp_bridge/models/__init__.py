@@ -1,5 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from . import (
+    bridge_readonly,
     bridge_channel,
     bridge_channel_lane,
     bridge_store,
@@ -13,6 +14,7 @@ from . import (
     bridge_allocation_rule,
     bridge_hold,
     bridge_claim,
+    bridge_claim_left,
     bridge_availability,
     bridge_touch,
     bridge_stock_level,

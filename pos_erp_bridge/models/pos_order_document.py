@@ -108,10 +108,12 @@ class PosOrder(models.Model):
         return f"{number}-R" if is_second else number
 
     def _bridge_reason(self, relation, is_void):
+        if not is_void and relation != "correct":
+            return ""
         env = self.with_context(lang=self.company_id._bridge_language()).env
         if is_void:
             return env._("The receipt was voided or changed at its till.")
-        return env._("The receipt was changed at its till.") if relation == "correct" else ""
+        return env._("The receipt was changed at its till.")
 
     # -- what it points to -------------------------------------------------------------------------
     def _bridge_pointed(self, part):
@@ -127,7 +129,7 @@ class PosOrder(models.Model):
                 return "correct", same, about
         elif self.bridge_kind == "reversal":
             # What takes back a return is a sale again.
-            mirrored = changed.filtered(lambda d: (d.type == "return") != (part.type == "return"))[:1]
+            mirrored = changed.filtered(lambda d: (d.type == "return") != (part.type == "return"))._in_force()[:1]
             relation = "return" if part.type == "return" else "issue"
             return relation, mirrored, mirrored._as_original()
         if part.type == "return":

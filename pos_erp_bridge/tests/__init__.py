@@ -42,4 +42,6 @@ from . import (
     test_documents,
     test_books,
     test_tie_out,
+    test_document_tamper,
+    test_document_race,
 )
