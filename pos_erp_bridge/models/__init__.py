@@ -104,7 +104,6 @@ from . import (
     bridge_document_screen,
     pos_order_document,
     account_move_document,
-    zz_stub,
     account_books,
     bridge_entry_seal,
     bridge_entry_verify,
@@ -114,4 +113,9 @@ from . import (
     bridge_tie_out,
     bridge_tie_out_cause,
     bridge_output_tax,
+    account_tax,
+    account_tax_rounding,
+    account_tax_discount,
+    res_partner,
+    bridge_tax_rate,
 )

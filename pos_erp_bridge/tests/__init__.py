@@ -44,4 +44,8 @@ from . import (
     test_tie_out,
     test_document_tamper,
     test_document_race,
+    test_tax_documents,
+    test_tax_engine,
+    test_tax_till,
+    test_registration,
 )
