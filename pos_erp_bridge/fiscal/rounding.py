@@ -78,7 +78,8 @@ def split(amount, weights):
 
 def apportion(total, numerators, denominator):
     """Whole parts of ``total``, near numerators[key] / denominator, which add up to it give or take one rounding."""
-    order = sorted(numerators, key=lambda key: -PERCENT.get(key, 0))
+    # Only where all keys are rates: "10" may be the eleventh of some lines.
+    order = sorted(numerators, key=PERCENT.get, reverse=True) if numerators.keys() <= PERCENT.keys() else [*numerators]
     # On the magnitude, so that a return is cut exactly as its sale was.
     sign = -1 if (total or next((numerators[key] for key in order if numerators[key]), 0)) < 0 else 1
     parts, rests = {}, {}
