@@ -8,7 +8,7 @@ from odoo.exceptions import UserError
 # counted card difference, a deleted cash move); what they were is in the seals.
 KEPT_TYPES = ("sale", "purchase", "general")
 # What makes a company one that keeps its books this way.
-TRIGGERS = {"country_id", "account_fiscal_country_id", "bridge_keeps_books"}
+TRIGGERS = {"country_id", "currency_id", "account_fiscal_country_id", "bridge_keeps_books"}
 
 
 class ResCompany(models.Model):
@@ -19,7 +19,7 @@ class ResCompany(models.Model):
         help="The audit trail is kept, sales journals are hashed, and every posted entry is sealed.",
     )  # fmt: skip
 
-    @api.depends("account_fiscal_country_id")
+    @api.depends("account_fiscal_country_id", "currency_id")
     def _compute_bridge_keeps_books(self):
         for company in self:
             company.bridge_keeps_books = company._bridge_is_jp()

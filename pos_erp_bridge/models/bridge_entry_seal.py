@@ -78,7 +78,7 @@ class BridgeEntrySeal(models.Model):
             query = SQL("SELECT DISTINCT move_id FROM account_move_line WHERE id = ANY(%s)", list(line_ids))
             move_ids |= {row[0] for row in self.env.execute_query(query)}
         if move_ids:
-            self._seal_entries(sorted(move_ids))
+            self._seal_entries(move_ids)
 
     def _flush_entries(self):
         for model in ("account.move", "account.move.line"):
@@ -86,13 +86,13 @@ class BridgeEntrySeal(models.Model):
 
     def _seal_entries(self, move_ids):
         """Write a seal for each of these entries that differs from its last one."""
-        keeping = self.env["res.company"].sudo().search([("bridge_keeps_books", "=", True)]).ids
-        contents, rows = {}, []
-        for move_id, content in self._read_entries(move_ids).items():
-            entry = content["entry"]
-            if entry["posted_before"] == "true" and int(entry["company_id"]) in keeping:
-                contents[move_id] = content
-        last = self._last_seals(contents)
+        keeping = self.env["res.company"].sudo().search([("bridge_keeps_books", "=", True)])
+        query = SQL(
+            "SELECT id FROM account_move WHERE id = ANY(%s) AND posted_before AND company_id = ANY(%s) ORDER BY id",
+            list(move_ids), keeping.ids,
+        )  # fmt: skip
+        contents = self._read_entries([row[0] for row in self.env.execute_query(query)])
+        last, rows = self._last_seals(contents), []
         for move_id, content in contents.items():
             was = last.get(move_id)
             is_posted, was_posted = content["entry"]["state"] == "posted", bool(was and was["kind"] != "reopened")
@@ -224,3 +224,23 @@ class AccountMoveLine(models.Model):
     def unlink(self):
         self.env["bridge.entry.seal"]._note(self.move_id._ids)
         return super().unlink()
+
+
+class BasePartnerMergeAutomaticWizard(models.TransientModel):
+    _inherit = "base.partner.merge.automatic.wizard"
+
+    def _update_foreign_keys_generic(self, model, src_records, dst_record):
+        """Merged contacts and accounts are replaced in entries by plain SQL: noted, as any change through Odoo is."""
+        lists = {"res.partner": ("partner_id", "commercial_partner_id"), "account.account": ()}
+        query = SQL(" UNION ").join(
+            [
+                *(SQL("SELECT id FROM account_move WHERE %s = ANY(%s)", SQL.identifier(name), src_records.ids)
+                  for name in lists.get(model, ())),
+                SQL("SELECT move_id FROM account_move_line WHERE %s = ANY(%s)",
+                    SQL.identifier("partner_id" if model == "res.partner" else "account_id"), src_records.ids),
+            ]
+        )  # fmt: skip
+        self.env.flush_all()
+        move_ids = [row[0] for row in self.env.execute_query(query)] if model in lists else []
+        super()._update_foreign_keys_generic(model, src_records, dst_record)
+        self.env["bridge.entry.seal"]._note(move_ids)

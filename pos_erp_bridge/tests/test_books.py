@@ -38,9 +38,7 @@ class TestBooks(DocumentCase):
         return move
 
     def journal(self, kind):
-        return self.env["account.journal"].search(
-            [("company_id", "=", self.company.id), ("type", "=", kind)], limit=1
-        )
+        return self.env["account.journal"].search([("company_id", "=", self.company.id), ("type", "=", kind)], limit=1)
 
     # -- defaults ----------------------------------------------------------------------------------
     def test_japanese_company_keeps_its_books(self):
@@ -133,6 +131,19 @@ class TestBooks(DocumentCase):
         seals = self.env["bridge.entry.seal"].search([("move_id", "=", move.id)], order="id")
         self.assertEqual(seals.mapped("kind"), ["posted", "reopened", "posted"])
         move.ref = "noted later"
+        self.assertEqual(self.verify(), [])
+        self.assertEqual(self.env["bridge.entry.seal"].search([("move_id", "=", move.id)], limit=1).kind, "amended")
+
+    def test_merged_contact_is_an_amendment(self):
+        """Odoo replaces a merged contact in entries past its own ORM; that is no tampering."""
+        twin = self.env["res.partner"].create({"name": "株式会社買手"})
+        move = self.entry(self.journal("bank"), partner_id=twin.id)
+        move.line_ids.partner_id = twin
+        self.assertEqual(self.verify(), [])
+        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
+        wizard._update_foreign_keys_generic("res.partner", twin, self.buyer)
+        self.env.invalidate_all()
+        self.assertEqual(move.partner_id, self.buyer)
         self.assertEqual(self.verify(), [])
         self.assertEqual(self.env["bridge.entry.seal"].search([("move_id", "=", move.id)], limit=1).kind, "amended")
 
