@@ -40,6 +40,12 @@ from . import (
     test_shortage,
     test_quotation_hold,
     test_documents,
+    test_books,
+    test_tie_out,
     test_document_tamper,
     test_document_race,
+    test_tax_documents,
+    test_tax_engine,
+    test_tax_till,
+    test_registration,
 )

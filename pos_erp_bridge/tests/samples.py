@@ -95,3 +95,17 @@ def fiscal_document(env, store, product):
     )
     vals = {"content": content, "company_id": company.id, "channel_id": store.channel_id.id}
     Document._issue([vals])._freeze(b"%PDF")
+
+
+@sample
+def books(env, store, product):
+    Seal, company = env["bridge.entry.seal"], store.company_id
+    journal = env["account.journal"].create({"name": "Sales", "type": "sale", "code": "SMPL", "company_id": company.id})
+    env["bridge.tie.out"].create(
+        {"company_id": company.id, "journal_id": journal.id, "date": "2026-11-20", "state": "ok"}
+    )
+    row = {
+        "id": Seal._take_ids(1)[0], "company_id": company.id, "move_id": 1, "move_name": "S/1", "kind": "posted",
+        "sealed_at": "2026-11-20 03:00:00", "user_id": env.uid,
+    }  # fmt: skip
+    Seal._append([{**row, "content": {**row, "entry": {}, "lines": {}}}])

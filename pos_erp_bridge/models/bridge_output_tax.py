@@ -1,0 +1,69 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+from odoo.tools.date_utils import end_of, start_of
+
+from ..fiscal import output_tax
+
+
+class BridgeOutputTax(models.TransientModel):
+    """Output tax of a period: by division and by accumulation, beside each other."""
+
+    _name = "bridge.output.tax"
+    _description = "Output tax of a period"
+
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)
+    date_from = fields.Date("From", required=True, default=lambda self: start_of(self._today(), "month"))
+    date_to = fields.Date("To", required=True, default=lambda self: end_of(self._today(), "month"))
+    method = fields.Selection(related="company_id.bridge_output_tax_method", string="Method of the company")
+    table = fields.Html("Output tax", compute="_compute_table", sanitize=False)
+
+    @api.model
+    def _today(self):
+        return fields.Date.context_today(self.with_context(tz="Asia/Tokyo"))
+
+    @api.constrains("date_from", "date_to")
+    def _check_dates(self):
+        if any(row.date_from > row.date_to for row in self):
+            raise UserError(self.env._("The period ends before it begins."))
+
+    @api.depends("company_id", "date_from", "date_to")
+    @api.depends_context("lang")
+    def _compute_table(self):
+        for row in self:
+            figures = row._figures() if row.date_from and row.date_to else {"rates": []}
+            row.table = self.env["ir.qweb"]._render("pos_erp_bridge.output_tax_table", figures)
+
+    def _figures(self):
+        """{"rates": [{percent, total, tax, base, division, accumulation}], "division", "accumulation",
+        "division_local", "accumulation_local", "untaxed"} in yen, of the documents that count, by day of supply."""
+        self.ensure_one()
+        counted = self.env["bridge.document"].sudo()._search(
+            [
+                ("company_id", "in", (self.company_id & self.env.companies).ids),
+                ("supply_date", ">=", self.date_from), ("supply_date", "<=", self.date_to), ("is_counted", "=", True),
+            ]
+        )  # fmt: skip
+        query = SQL(
+            """SELECT percent, sum(total)::bigint, sum(tax)::bigint FROM bridge_document_rate
+                WHERE document_id IN %s GROUP BY 1""",
+            counted.subselect(),
+        )
+        sums = {percent: (int(total), int(tax)) for percent, total, tax in self.env.execute_query(query)}
+        by_division = output_tax.division({percent: total for percent, (total, _tax) in sums.items()})
+        by_sum = output_tax.accumulation({percent: tax for percent, (_total, tax) in sums.items()})
+        national = sum(r["national"] for r in by_division.values()), sum(r["national"] for r in by_sum.values())
+        return {
+            "rates": [
+                {
+                    "percent": percent, "total": sums[percent][0], "tax": sums[percent][1],
+                    "base": by_division[percent]["base"], "division": by_division[percent]["national"],
+                    "accumulation": by_sum[percent]["national"],
+                }
+                for percent in sorted(by_division, reverse=True)
+            ],
+            "untaxed": sums.get(0, (0, 0))[0],
+            "division": national[0], "division_local": output_tax.local(national[0]),
+            "accumulation": national[1], "accumulation_local": output_tax.local(national[1]),
+        }  # fmt: skip
