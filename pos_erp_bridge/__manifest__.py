@@ -53,6 +53,10 @@
         "views/bridge_hold_views.xml",
         "views/bridge_stock_why_views.xml",
         "views/bridge_allocation_rule_views.xml",
+        "reports/bridge_paper_formats.xml",
+        "reports/bridge_paper_templates.xml",
+        "reports/bridge_paper_roll.xml",
+        "reports/bridge_paper_sheet.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

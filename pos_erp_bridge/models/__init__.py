@@ -93,4 +93,5 @@ from . import (
     sale_quotation_hold,
     bridge_hold_offer,
     sale_pickup,
+    bridge_paper,
 )
