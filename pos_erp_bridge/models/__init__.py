@@ -13,6 +13,7 @@ from . import (
     bridge_allocation_rule,
     bridge_hold,
     bridge_claim,
+    bridge_claim_left,
     bridge_availability,
     bridge_touch,
     bridge_stock_level,

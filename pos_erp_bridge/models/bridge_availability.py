@@ -70,7 +70,7 @@ class BridgeAvailability(models.AbstractModel):
         # Places are few and goods are many: each row of goods is read once, for all the places it lies in.
         within = SQL(
             """JOIN (SELECT l.id, w.id AS place_id
-                       FROM stock_location l JOIN unnest(%s, %s) AS w(id, path) ON l.parent_path LIKE w.path || '%%'
+                       FROM stock_location l JOIN unnest(%s::int[], %s::text[]) AS w(id, path) ON l.parent_path LIKE w.path || '%%'
                     ) l ON l.id = s.location_id""",
             locations.ids, locations.mapped("parent_path"),
         )  # fmt: skip

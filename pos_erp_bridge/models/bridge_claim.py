@@ -203,9 +203,9 @@ class BridgeHold(models.Model):
                 if not partial:
                     reason = lambda: self._what_there_is(parts, lines, answer, values)[0]  # noqa: E731
                 else:
-                    reason, less = self._what_there_is(parts, lines, answer, values)
+                    reason, less, wanted = self._what_there_is(parts, lines, answer, values)
                     if less:
-                        more = self._call(cr, less, values)
+                        more = self._call(cr, less, values | {"cap_wanted": wanted})
                         granted = more.granted
                         answer.changed.extend(more.changed)
             if answer.changed:
@@ -231,50 +231,6 @@ class BridgeHold(models.Model):
             parts = [part for part in parts if (part.line_ref, part.product_id) not in kept]
         answer.granted |= kept
         return answer
-
-    def _what_there_is(self, parts, lines, answer, values):
-        """(why it was refused, the parts cut down to what there is); known for sure by who stands behind the gate."""
-        rows = [[*key, quantity] for key, quantity in answer.free.items()]
-        paths = {part.location_id: self._place(part.location_id)[0] for part in parts}
-        by_line = defaultdict(list)
-        for part in parts:
-            by_line[part.line_ref].append(part)
-        ratios = {}  # of a line: how much of it can be had
-        for line_ref, some in by_line.items():
-            units = min(
-                max(0.0, min([row[2] for row in self._around(rows, part, paths)] or [part.quantity]) - part.keep)
-                / part.per_unit
-                for part in some
-            )
-            ratios[line_ref] = min(some[0].quantity / some[0].per_unit, self._whole_units(units, some[0]))
-            for part in some:
-                for row in self._around(rows, part, paths):
-                    row[2] -= ratios[line_ref] * part.per_unit
-        names = {line[0]: line[1].display_name for line in lines}
-        limits = [(values["cap_names"][ref], left, values["cap_wanted"][ref]) for ref, left in answer.caps.items()]
-        short = [
-            self.env._("Limit “%(name)s”: %(left)g left", name=name, left=max(0.0, left))
-            for name, left, wanted in limits if wanted > left + NOTHING
-        ] + [
-            self.env._("%(name)s: %(left)g left", name=names.get(ref, ref), left=ratios[ref])
-            for ref, some in by_line.items()
-            if ratios[ref] < some[0].quantity / some[0].per_unit - NOTHING
-        ]  # fmt: skip
-        cut = [
-            replace(part, quantity=ratios[part.line_ref] * part.per_unit,
-                    kit_quantity=ratios[part.line_ref] if part.kit_quantity else 0.0)
-            for part in parts if ratios[part.line_ref] > NOTHING
-        ]  # fmt: skip
-        return ", ".join(short), cut
-
-    @staticmethod
-    def _around(rows, part, paths):
-        return [row for row in rows if row[0] == part.product_id and paths[part.location_id].startswith(row[1])]
-
-    @staticmethod
-    def _whole_units(units, part):
-        """Of a kit, whole ones; of anything else what there is."""
-        return float(int(units + NOTHING)) if part.kit_id else units
 
     def _as_claim(self, granted, lines, parts, reason):
         per_unit = {(part.line_ref, part.product_id): part.per_unit for part in parts}

@@ -42,7 +42,7 @@ class BridgeClosing(models.Model):
     session_id = fields.Many2one("pos.session", readonly=True, index="btree_not_null", ondelete="restrict")
     move_id = fields.Many2one(related="session_id.move_id")
     state = fields.Selection(
-        [("open", "Open"), ("waiting", "Waiting"), ("blocked", "Differs"), ("closed", "Closed")],
+        [("open", "Not closed"), ("waiting", "Waiting"), ("blocked", "Differs"), ("closed", "Closed")],
         default="open", required=True, readonly=True,
     )  # fmt: skip
     message = fields.Text("Reason", readonly=True)

@@ -95,7 +95,7 @@ class BridgeBookingWeb(models.AbstractModel):
         for limit, product_ids in limits.items():
             if not limit._is_open():
                 continue
-            sold = sum(line.product_uom_qty for line in lines if line.product_id.id in product_ids)
+            sold = sum(line._bridge_base_wanted() for line in lines if line.product_id.id in product_ids)
             notes = []
             if limit.cap_total and (over := limit._used() - limit.cap_total) > 0:
                 notes.append(

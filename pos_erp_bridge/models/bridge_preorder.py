@@ -55,10 +55,11 @@ class BridgePreorder(models.Model):
 
     @api.model
     def _tick(self, company):
-        """Also: whether what was promised is still on its way."""
+        """Also: whether what was promised is still on its way, and what was told is still so."""
         result = super()._tick(company)
         holds = self.env["bridge.hold"].sudo().search(self._waiting_domain() + [("company_id", "=", company.id)])
-        self._check_cover(holds.product_id)
+        told = self.sudo().search([("company_id", "=", company.id), ("shortage", "!=", False)])
+        self._check_cover(holds.product_id.union(*(rule._products() for rule in told)))
         return result
 
     # -- which ---------------------------------------------------------------------------------------
@@ -264,6 +265,9 @@ class BridgePreorder(models.Model):
     def _check_cover(self, products):
         """Whether what was preordered is still on its way; tells a person once what is not, and proposes."""
         Hold = self.env["bridge.hold"].sudo()
+        goods = {rule: rule._products() for rule in self.sudo().search([])}
+        rules = [rule for rule, mine in goods.items() if not mine or mine & products]
+        products = products.union(*(goods[rule] for rule in rules))  # a preorder tells of all its goods
         domain = [*self._waiting_domain(), ("product_id", "in", products.ids)]
         groups = Hold.search(domain, order="claimed_at, id").grouped(
             lambda h: (self._pool(h.location_id), h.product_id)
@@ -285,9 +289,7 @@ class BridgePreorder(models.Model):
                         orders=", ".join(bare),
                     )
                 )
-        companies = {company.id for company in Hold.search(domain).company_id} | set(self.env.companies.ids)
-        mine = self.sudo().search([("company_id", "in", list(companies))])
-        for rule in mine.filtered(lambda r: not r._products().ids or set(r._products().ids) & set(products.ids)):
+        for rule in rules:
             rule._tell_shortage("\n".join(texts.get(rule, ())))
 
     def _preorder_of(self, hold):

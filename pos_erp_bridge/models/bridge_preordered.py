@@ -49,6 +49,14 @@ class BridgeHold(models.Model):
                 claim.short = {k: v for k, v in claim.short.items() if k not in later.granted} | later.short
         return claim
 
+    def _end(self, state):
+        """Who does not wait any more is short of nothing."""
+        waiting = self.filtered(lambda hold: hold.source == "incoming") if state == "released" else self.browse()
+        ended = super()._end(state)
+        if waiting:
+            self.env["bridge.preorder"].sudo()._check_cover(waiting.product_id)
+        return ended
+
 
 class BridgeAvailability(models.AbstractModel):
     _inherit = "bridge.availability"

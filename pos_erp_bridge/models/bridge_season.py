@@ -1,11 +1,14 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """End of season: marked down step by step, and no longer sold after the last day."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Domain
+from odoo.tools import ormcache
 
 PHASES = [
     ("draft", "Draft"),
@@ -19,6 +22,24 @@ PLAN = {
     "start_date", "end_date", "timezone", "step_ids", "pricelist_ids", "channel_ids", "product_ids", "template_ids",
     "category_ids", "active",
 }  # fmt: skip
+
+
+class Scheduled(NamedTuple):
+    """What a claim asks of a season; ``channel_ids`` empty: every channel of the company."""
+
+    company_id: int
+    start_date: date
+    end_date: date
+    timezone: str
+    product_ids: frozenset
+    channel_ids: frozenset
+
+    def keys(self, stores, product_ids):
+        """{(store id, product id)} of these the season is about."""
+        mine = stores.filtered(lambda store: store.company_id.id == self.company_id)
+        if self.channel_ids:
+            mine = mine.filtered(lambda store: store.channel_id.id in self.channel_ids)
+        return {(store_id, product_id) for store_id in mine.ids for product_id in self.product_ids & product_ids}
 
 
 class BridgeSeason(models.Model):
@@ -111,17 +132,31 @@ class BridgeSeason(models.Model):
     @api.model
     def _ended(self, stores, products):
         """{(store id, product id): sentence} of what is no longer sold. What another season sells today, is."""
-        if not self._is_used():
-            return {}
-        seasons = self.sudo().search([("company_id", "in", stores.company_id.ids), ("stage", "=", "scheduled")])
-        phases = seasons.grouped(lambda season: season._phase())
+        product_ids = set(products.ids)
+        mine = [season for season in self._scheduled() if not season.product_ids.isdisjoint(product_ids)]
+        today = {zone: datetime.now(ZoneInfo(zone)).date() for zone in {season.timezone for season in mine}}
+        ended = [season for season in mine if season.end_date < today[season.timezone]]
         result, running = {}, set()
-        for season in phases.get("ended", ()):
+        for season in ended:
             text = self.env._("Season ended on %s.", fields.Date.to_string(season.end_date))
-            result |= dict.fromkeys(season._keys(stores, products), text)
-        for season in phases.get("running", ()) if result else ():
-            running |= season._keys(stores, products)
+            result |= dict.fromkeys(season.keys(stores, product_ids), text)
+        for season in mine if result else ():
+            if season.start_date <= today[season.timezone] <= season.end_date:
+                running |= season.keys(stores, product_ids)
         return {key: text for key, text in result.items() if key not in running}
+
+    @api.model
+    @ormcache()
+    def _scheduled(self):
+        """What it takes to know what is sold by scheduled seasons of all companies, of the past too; cached."""
+        seasons = self.sudo().search([("company_id", "!=", False), ("stage", "=", "scheduled")])
+        return tuple(
+            Scheduled(
+                season.company_id.id, season.start_date, season.end_date, season.timezone,
+                frozenset(season._products().ids), frozenset(season.channel_ids.ids),
+            )
+            for season in seasons
+        )  # fmt: skip
 
     # -- prices ----------------------------------------------------------------------------------
     def action_schedule(self):
@@ -184,6 +219,8 @@ class BridgeSeason(models.Model):
         before = self.filtered(lambda s: s.stage == "scheduled") if vals.keys() & PLAN else self.browse()
         before._touch()  # what leaves the season is sold again
         result = super().write(vals)
+        if vals.keys() & (PLAN | {"stage", "company_id"}):
+            self.env.registry.clear_cache()
         if before.filtered("active"):
             before.filtered("active").action_schedule()
         elif before:
@@ -195,6 +232,12 @@ class BridgeSeason(models.Model):
         if scheduled:
             scheduled.action_cancel()
         return super().unlink()
+
+    @api.model
+    def _forget_goods(self):
+        """What seasons are about is to be looked up anew."""
+        if self._is_used():
+            self.env.registry.clear_cache()
 
     # -- overview --------------------------------------------------------------------------------
     @api.depends("item_ids")
@@ -270,6 +313,26 @@ class ProductPricelistItem(models.Model):
     bridge_season_id = fields.Many2one(
         "bridge.season", "Season", ondelete="cascade", index="btree_not_null", copy=False
     )
+
+
+class ProductTemplate(models.Model):
+    _inherit = "product.template"
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.keys() & {"categ_id", "company_id"}:
+            self.env["bridge.season"]._forget_goods()
+        return result
+
+
+class ProductCategory(models.Model):
+    _inherit = "product.category"
+
+    def write(self, vals):
+        result = super().write(vals)
+        if "parent_id" in vals:
+            self.env["bridge.season"]._forget_goods()
+        return result
 
 
 class BridgeAvailability(models.AbstractModel):

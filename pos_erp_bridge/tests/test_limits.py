@@ -155,6 +155,31 @@ class TestLimits(GoodsCase):
         self.assertEqual(self.limit.used, 0)
         self.assertTrue(self.claim(10, "B"))
 
+    # -- as much as there is ---------------------------------------------------------------------------
+    def test_a_partial_claim_gets_what_the_limit_leaves(self):
+        """Who takes what there is gets what the limit leaves, and hears of the limit; then there is nothing more."""
+        self.assertTrue(self.claim(7, "A"))
+        claim = self.claim(5, "B", partial=True)
+        self.assertEqual((claim.granted, claim.short), ({"1": 3}, {"1": 2}))
+        self.assertIn("Limit “Ten in all”: 3 left", claim.reason)
+        self.assertEqual(self.claim(1, "C", partial=True).granted, {})
+        self.assertEqual(self.limit.used, 10)
+
+    def test_lines_of_a_partial_claim_share_what_the_limit_leaves(self):
+        """The first line takes what it wants, the next what is left; goods without a limit and what is scarcer than the
+        limit are given as there are."""
+        self.limit.product_ids = self.rice | self.tea
+        self.env["stock.quant"]._update_available_quantity(self.rice, self.location, -94)
+        self.env.flush_all()
+        lines = [
+            (str(number), product, self.location, 8)
+            for number, product in enumerate((self.rice, self.tea, self.bread), start=1)
+        ]
+        with self.enter_registry_test_mode():
+            claim = self.env["bridge.hold"]._claim(self.web, "A", lines, "order", partial=True)
+        self.assertEqual(claim.granted, {"1": 6, "2": 4, "3": 8})
+        self.assertEqual(self.limit.used, 10)
+
     # -- per customer --------------------------------------------------------------------------------
     def test_per_customer(self):
         """Each customer has a limit of his own, over all his orders; of a guest each order counts."""
@@ -284,6 +309,19 @@ class TestLimits(GoodsCase):
         self.env["bridge.booking.web"]._note_excess(self.web, order)
         self.assertIn("Ten in all", order.activity_ids.summary)
         self.assertIn("3 more", order.activity_ids.note)
+
+    def test_a_customers_dozen_is_twelve(self):
+        """What one order takes is counted in base units, whatever unit it was sold in."""
+        self.limit.write({"cap_total": 0, "cap_customer": 5})
+        line = {"product_id": self.rice.id, "product_uom_id": self.env.ref("uom.product_uom_dozen").id}
+        order = self.env["sale.order"].create(
+            {
+                "partner_id": self.env["res.partner"].create({"name": "Buyer"}).id,
+                "order_line": [Command.create(line | {"product_uom_qty": 1})],
+            }
+        )
+        self.env["bridge.booking.web"]._note_excess(self.web, order)
+        self.assertIn("A customer may buy 5; this one bought 12.", order.activity_ids.note)
 
     # -- people --------------------------------------------------------------------------------------------
     def test_what_limits_nothing_is_refused(self):

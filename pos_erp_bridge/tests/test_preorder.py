@@ -252,6 +252,43 @@ class TestPreorder(GoodsCase):
         first.action_cancel()
         self.assertEqual(self.preorder.shortage, "Game: nothing comes in any more for A (2), B (1).")
 
+    def test_nobody_waits_any_more(self):
+        """When the last one who waited cancels, the preorder says nothing any more, at once."""
+        picking = self.receipt(2)
+        self.ask(2, "A")
+        order = self.env["sale.order"].create(
+            {
+                "partner_id": self.env["res.partner"].create({"name": "Buyer"}).id,
+                "order_line": [Command.create({"product_id": self.game.id, "product_uom_qty": 2})],
+            }
+        )
+        self.env["bridge.hold"].search([("order_ref", "=", "A")]).sale_line_id = order.order_line
+        picking.action_cancel()
+        self.assertEqual(len(self.preorder.activity_ids), 1)
+        order._action_cancel()
+        self.assertEqual((self.preorder.shortage, len(self.preorder.activity_ids)), (False, 0))
+
+    def test_given_back_while_nothing_comes(self):
+        """What a cart gave back is told no more at the next look, whichever company the lane runs for."""
+        picking = self.receipt(2)
+        self.ask(2, "A")
+        picking.action_cancel()
+        self.assertEqual(len(self.preorder.activity_ids), 1)
+        self.release("A")
+        other = self.env["res.company"].create({"name": "Other"})
+        self.env["bridge.preorder"].with_context(allowed_company_ids=other.ids)._tick(self.company)
+        self.assertEqual((self.preorder.shortage, len(self.preorder.activity_ids)), (False, 0))
+
+    def test_a_preorder_tells_of_all_its_goods(self):
+        """What is short of one product stays told when another of the same preorder is looked at."""
+        self.preorder.product_ids |= self.tea
+        for ref, product in (("A", self.game), ("B", self.tea)):
+            picking = self.receipt(1, product=product)
+            self.claim(1, ref, product, purpose="preorder")
+            picking.action_cancel()
+        self.assertIn("A (1)", self.preorder.shortage)
+        self.assertIn("B (1)", self.preorder.shortage)
+
     def test_two_step_receipts_count_once(self):
         """Goods on their way through a receiving dock come in once, and count until they lie in stock."""
         self.location.warehouse_id.reception_steps = "two_steps"

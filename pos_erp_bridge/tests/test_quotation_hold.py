@@ -94,6 +94,18 @@ class TestQuotationHold(BridgeCommon):
         with self.assertRaisesRegex(UserError, "Nothing of it is free"):
             empty.action_bridge_hold_partial()
 
+    def test_hold_what_a_limit_leaves(self):
+        """The second choice holds as much as a limit on sales leaves, too."""
+        self.env["bridge.sales.limit"].create(
+            {"name": "Four", "product_ids": self.rice.ids, "cap_total": 4, "company_id": self.company.id}
+        )
+        order = self.quotation((self.rice, 7), (self.tea, 1))
+        action = order.action_bridge_hold()
+        self.assertFalse(self.holds(order))
+        self.env["bridge.hold.offer"].with_user(self.seller).browse(action["res_id"]).action_hold_partial()
+        self.env.invalidate_all()
+        self.assertEqual(self.holds(order).mapped("quantity"), [4, 1])
+
     def test_give_back(self):
         """Given back is free at once."""
         order = self.quotation((self.rice, 7))

@@ -137,6 +137,35 @@ class TestSeason(BridgeCommon):
         self.assertEqual(set(self.brakes("2027-11-15")), self.pairs(self.tea))
         self.assertEqual(set(self.brakes("2027-12-15")), self.pairs(self.rice, self.tea))
 
+    def test_seasons_of_the_past_cost_a_claim_nothing(self):
+        """Once looked at, seasons are asked no query: neither of goods they are not about nor, but for the store, of
+        goods they ended; and the day is still the day."""
+        for _year in range(3):
+            self.season.copy().action_schedule()
+        self.assertTrue(self.brakes("2026-12-05"))
+        season = self.env["bridge.season"]
+        for product, queries in ((self.bread, 0), (self.rice, 1)):
+            self.env.invalidate_all()
+            with freeze_time("2026-12-05"), self.assertQueryCount(queries):
+                self.assertEqual(bool(season._ended(self.stores, product)), product == self.rice)
+        with freeze_time("2026-11-30 14:59:59"), self.assertQueryCount(0):
+            self.assertEqual(season._ended(self.stores, self.rice), {})
+
+    def test_goods_that_come_to_a_category_later(self):
+        """What is moved into a category of the season, or with its category below one, or made as a variant later, is
+        no longer sold either; what is moved out is sold again."""
+        above, other = self.env["product.category"].create([{"name": "Clothes"}, {"name": "Shirts"}])
+        self.season.write({"product_ids": False, "template_ids": False, "category_ids": above.ids})
+        self.rice.categ_id = above
+        self.season.action_schedule()
+        self.assertEqual(set(self.brakes("2026-12-05")), self.pairs(self.rice))
+        self.bread.categ_id = above
+        self.assertEqual(set(self.brakes("2026-12-05")), self.pairs(self.rice, self.bread))
+        self.rice.product_tmpl_id.categ_id = other
+        self.assertEqual(set(self.brakes("2026-12-05")), self.pairs(self.bread))
+        other.parent_id = above
+        self.assertEqual(set(self.brakes("2026-12-05")), self.pairs(self.rice, self.bread))
+
     def test_channels_are_told_when_it_is_time(self):
         """The poll lane tells the channels once at each beginning, mark-down and at the end."""
         with freeze_time("2026-11-05"):
