@@ -57,6 +57,8 @@
         "reports/bridge_paper_templates.xml",
         "reports/bridge_paper_roll.xml",
         "reports/bridge_paper_sheet.xml",
+        "security/bridge_security_document.xml",
+        "views/bridge_document_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

@@ -166,3 +166,26 @@ def _begin_promise(registry, kept):
     cr = registry.cursor()
     cr.execute(BEGIN_PROMISE)
     return cr
+
+
+# -- register -------------------------------------------------------------------------------------
+CHAIN_END = """
+    SELECT position, hash FROM {table} WHERE company_id = %s AND position IS NOT NULL ORDER BY position DESC LIMIT 1
+"""
+
+
+def chain_end(cr, registry, table, company_id):
+    """(position, hash) of the last row of a company's chain of hashes, which nobody lengthens until we commit.
+
+    The end has to be read after the lock was got, but the working transaction's snapshot is older than that. So it is
+    read on a second connection; our own rows are seen on ours. Only rows are appended: a counter that everybody
+    updates would make every sale start over that began before another ended.
+    """
+    cr.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key("chain", table, company_id)])
+    query = CHAIN_END.format(table=table)
+    cr.execute(query, [company_id])
+    ours = cr.fetchone()
+    with promise_cursor(registry) as fresh:
+        fresh.execute(query, [company_id])
+        theirs = fresh.fetchone()
+    return max(ours or (0, ""), theirs or (0, ""))

@@ -48,6 +48,14 @@ run_odoo() {
     fi
 }
 
+# A relative path is the caller's, not the checkout's.
+run_tax_cases() {
+    local file=${1:-}
+    [ $# = 1 ] || die "./run tax-cases FILE"
+    [[ $file == /* ]] || file=$CALLER/$file
+    (cd "$ROOT/pos_erp_bridge" && PYTHONPATH='' "$VENV/bin/python" -m fiscal.tax_cases "$file")
+}
+
 run_bench() {
     local name=${1:-}
     if [ -z "$name" ]; then

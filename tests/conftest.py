@@ -22,6 +22,15 @@ def contracts():
     return folder
 
 
+@pytest.fixture(scope="session")
+def golden_tax_cases(contracts):
+    """File of worked consumption-tax cases that lies beside the contracts; without it the tests are skipped."""
+    path = contracts.parent / "reference" / "japan" / "golden_tax_cases.json"
+    if not path.is_file():
+        pytest.skip("golden tax cases not present")
+    return path
+
+
 @pytest.fixture
 def run_sandbox():
     """Start the sandbox of a system: an object with ``sandbox``, ``url`` and a ``connector`` pointed to it."""

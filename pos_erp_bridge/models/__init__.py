@@ -95,4 +95,13 @@ from . import (
     bridge_hold_offer,
     sale_pickup,
     bridge_paper,
+    bridge_chained,
+    bridge_document,
+    bridge_document_content,
+    bridge_document_rendering,
+    bridge_document_verify,
+    bridge_document_correct,
+    bridge_document_screen,
+    pos_order_document,
+    account_move_document,
 )

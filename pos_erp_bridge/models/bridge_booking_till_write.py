@@ -299,6 +299,7 @@ class BridgeBookingTill(models.AbstractModel):
                 ]
             )
         )
+        orders._bridge_register()
         for draft, order in zip(drafts, orders, strict=True):
             draft.order = order.with_env(self.env)
             if draft.kind != "reversal" or draft.receipt.is_void:

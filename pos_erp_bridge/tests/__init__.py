@@ -39,4 +39,5 @@ from . import (
     test_tally,
     test_shortage,
     test_quotation_hold,
+    test_documents,
 )
