@@ -59,6 +59,10 @@
         "reports/bridge_paper_sheet.xml",
         "security/bridge_security_document.xml",
         "views/bridge_document_views.xml",
+        "security/bridge_security_papers.xml",
+        "views/bridge_document_paper_views.xml",
+        "views/bridge_summary_invoice_views.xml",
+        "reports/report_invoice.xml",
     ],
     "assets": {
         "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],

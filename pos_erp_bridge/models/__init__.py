@@ -104,4 +104,11 @@ from . import (
     bridge_document_screen,
     pos_order_document,
     account_move_document,
+    bridge_document_paper,
+    res_company_summary,
+    bridge_summary_invoice,
+    bridge_summary_adjustment,
+    bridge_summary_wizard,
+    account_move_paper,
+    res_company_receipt,
 )

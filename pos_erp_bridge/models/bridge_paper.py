@@ -116,7 +116,9 @@ class BridgePaper(models.AbstractModel):
         original, notes = content["original"], []
         if original:
             number, kind = original["number"], content["relation"]
-            if kind == "correct":
+            if content["type"] == "summary":
+                notes.append(self.env._("Replaces the slips listed above."))
+            elif kind == "correct":
                 notes.append(self.env._("Corrects document %s, which is no longer valid.", number))
             elif kind == "supersede":
                 notes.append(self.env._("Replaces receipt %s, which is no longer valid.", number))
