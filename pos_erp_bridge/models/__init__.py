@@ -111,4 +111,9 @@ from . import (
     bridge_summary_wizard,
     account_move_paper,
     res_company_receipt,
+    account_tax,
+    account_tax_rounding,
+    account_tax_discount,
+    res_partner,
+    bridge_tax_rate,
 )

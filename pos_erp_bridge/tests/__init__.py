@@ -40,4 +40,8 @@ from . import (
     test_shortage,
     test_quotation_hold,
     test_documents,
+    test_tax_documents,
+    test_tax_engine,
+    test_tax_till,
+    test_registration,
 )
