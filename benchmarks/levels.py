@@ -65,9 +65,9 @@ def fill(env, count):
         [env.company.id, places.ids],
     )
     cr.execute(
-        """INSERT INTO bridge_hold (company_id, order_ref, line_ref, product_id, location_id, quantity, purpose, source,
-                                    state, claimed_at)
-           SELECT %s, 'bench', 'x', p.id, %s, 1, 'cart', 'hand', 'active', now() AT TIME ZONE 'utc'
+        """INSERT INTO bridge_hold (company_id, order_ref, line_ref, arrival, product_id, location_id, quantity,
+                                    purpose, source, state, claimed_at)
+           SELECT %s, 'bench', 'x', 0, p.id, %s, 1, 'cart', 'hand', 'active', now() AT TIME ZONE 'utc'
              FROM product_product p WHERE p.default_code LIKE 'L%%' AND p.id %% 20 = 0""",
         [env.company.id, places[0].id],
     )

@@ -58,12 +58,24 @@ STOCK = """
           FROM stock_quant WHERE product_id = ANY(a_place_products)
          UNION ALL
 """
+# What came in already of preorders that are asked for again is theirs, and need not come.
+ARRIVED = """ + coalesce((
+        SELECT sum(least(v.quantity, here.quantity))
+          FROM unnest(a_lines, a_products, a_locations, a_paths, a_quantities)
+               AS v(line_ref, product_id, location_id, path, quantity)
+          JOIN LATERAL (
+            SELECT coalesce(sum(h.quantity), 0) AS quantity FROM bridge_hold h
+             WHERE coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order AND h.line_ref = v.line_ref
+               AND h.product_id = v.product_id AND h.location_id = v.location_id
+               AND h.state = 'active' AND h.source = 'hand' AND h.is_preorder) here ON true
+         WHERE v.product_id = w.product_id AND v.path LIKE w.path || '%'), 0)::numeric"""
 NUMBERS_AT_HAND = NUMBERS.format(stock=STOCK, coming="")
 NUMBERS_TO_COME = NUMBERS.format(
     stock="",
     coming=" + coalesce((SELECT sum(m.product_qty) FROM stock_move m WHERE m.product_id = w.product_id AND "
     + COMING.format(path="w.path || '%'")
-    + "), 0)",
+    + "), 0)"
+    + ARRIVED,
 )
 
 CREATE = (
@@ -72,6 +84,7 @@ CREATE = (
 -- Places: (product, path of a place, all that is wanted of it and of places within + what must be left there).
 -- Gates: products, in order; limits over several products have their queue at the first of them.
 -- Rows: ('granted', line ref, product, –, quantity) for all that was promised; none when refused.
+-- A preorder that came in in part is granted in as many rows as it has parts.
 -- ('kept', line ref, product, –, quantity): became reservations already; nothing was done, ask for the rest.
 -- ('free', –, product, path of a place, quantity there) and ('cap', number, –, –, left): what it was decided by.
 -- ('mixed', –, –, –, –): nothing was done, for some of it is a kit or keeps no stock, and it was said to be plain.
@@ -100,6 +113,9 @@ DECLARE
     around text;
     numbers refcursor;
     row record;
+    arrived record;
+    part float8;
+    kept int[] := '{}';  -- ids of what came in and stays
     cap record;
     cap_left float8;
 BEGIN
@@ -135,11 +151,16 @@ BEGIN
         known := EXISTS (SELECT FROM bridge_hold WHERE coalesce(channel_id, 0) = a_channel AND order_ref = a_order
                             AND line_ref = ANY(a_lines) AND state IN ('active', 'done'));
         IF known THEN
+            IF behind THEN  -- from here on nobody ends a part of what is being counted
+                PERFORM FROM bridge_hold WHERE coalesce(channel_id, 0) = a_channel AND order_ref = a_order
+                    AND line_ref = ANY(a_lines) AND state = 'active' ORDER BY id FOR UPDATE;
+            END IF;
             RETURN QUERY
-            SELECT 'kept', h.line_ref::text, h.product_id, NULL::text, h.quantity::float8
+            SELECT 'kept', h.line_ref::text, h.product_id, NULL::text, sum(h.quantity)::float8
               FROM bridge_hold h JOIN unnest(a_lines, a_products) AS w(line_ref, product_id)
                 ON h.line_ref = w.line_ref AND h.product_id = w.product_id
-             WHERE coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order AND h.state = 'done';
+             WHERE coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order AND h.state IN ('active', 'done')
+             GROUP BY h.line_ref, h.product_id HAVING bool_or(h.state = 'done');
             IF FOUND THEN
                 RETURN;
             END IF;
@@ -229,35 +250,63 @@ BEGIN
         a_queues := true;
     END LOOP;
 
+    IF known AND a_source = 'incoming' THEN
+        -- What came in already stays the line's, beside the row that waits for the rest.
+        FOR number IN 1 .. cardinality(a_lines) LOOP
+            FOR arrived IN
+                SELECT id, quantity::float8 AS quantity FROM bridge_hold
+                 WHERE coalesce(channel_id, 0) = a_channel AND order_ref = a_order AND line_ref = a_lines[number]
+                   AND product_id = a_products[number] AND location_id = a_locations[number]
+                   AND state = 'active' AND source = 'hand' AND is_preorder ORDER BY arrival
+            LOOP
+                part := least(arrived.quantity, a_quantities[number]);
+                EXIT WHEN part <= 1e-6;
+                UPDATE bridge_hold h
+                   SET quantity = part, kit_quantity = h.kit_quantity * (part / arrived.quantity)::numeric,
+                       store_id = a_store, customer = a_customer, purpose = a_purpose, expires_at = a_expires,
+                       arrival = CASE WHEN h.arrival > 0 THEN h.arrival ELSE (
+                           SELECT max(o.arrival) + 1 FROM bridge_hold o
+                            WHERE coalesce(o.channel_id, 0) = a_channel AND o.order_ref = a_order
+                              AND o.line_ref = h.line_ref AND o.product_id = h.product_id) END
+                 WHERE h.id = arrived.id;
+                kept := kept || arrived.id;
+                a_kit_quantities[number] := a_kit_quantities[number] * (1 - part / a_quantities[number]);
+                a_quantities[number] := a_quantities[number] - part;
+                kind := 'granted'; ref := a_lines[number]; product := a_products[number]; amount := part;
+                RETURN NEXT;
+            END LOOP;
+            IF a_quantities[number] <= 1e-6 THEN
+                a_quantities[number] := 0;
+            END IF;
+        END LOOP;
+    END IF;
     IF known THEN
         -- What a line wanted before and does not any more.
         RETURN QUERY
         WITH dropped AS (
             UPDATE bridge_hold h SET state = 'released', ended_at = a_now
              WHERE coalesce(h.channel_id, 0) = a_channel AND h.order_ref = a_order AND h.state = 'active'
-               AND h.line_ref = ANY(a_lines)
-               AND NOT EXISTS (SELECT FROM unnest(a_lines, a_products) AS w(line_ref, product_id)
-                                WHERE w.line_ref = h.line_ref AND w.product_id = h.product_id)
+               AND h.line_ref = ANY(a_lines) AND h.id <> ALL(kept)
+               AND (h.arrival > 0 OR NOT EXISTS (
+                        SELECT FROM unnest(a_lines, a_products, a_quantities) AS w(line_ref, product_id, quantity)
+                         WHERE w.line_ref = h.line_ref AND w.product_id = h.product_id AND w.quantity > 0))
             RETURNING h.location_id, h.product_id)
         SELECT 'changed', location_id::text, product_id, NULL::text, 0::float8 FROM dropped;
     END IF;
     RETURN QUERY
-    INSERT INTO bridge_hold (channel_id, company_id, store_id, order_ref, line_ref, product_id, location_id, quantity,
-                             kit_id, kit_quantity, customer, purpose, source, is_preorder, state, expires_at,
+    INSERT INTO bridge_hold (channel_id, company_id, store_id, order_ref, line_ref, arrival, product_id, location_id,
+                             quantity, kit_id, kit_quantity, customer, purpose, source, is_preorder, state, expires_at,
                              claimed_at)
-    SELECT nullif(a_channel, 0), a_company, a_store, a_order, w.line_ref, w.product_id, w.location_id, w.quantity,
+    SELECT nullif(a_channel, 0), a_company, a_store, a_order, w.line_ref, 0, w.product_id, w.location_id, w.quantity,
            nullif(w.kit_id, 0), w.kit_quantity, a_customer, a_purpose, a_source,
            a_source = 'incoming', 'active', a_expires, a_now
       FROM unnest(a_lines, a_products, a_locations, a_quantities, a_kits, a_kit_quantities)
            AS w(line_ref, product_id, location_id, quantity, kit_id, kit_quantity)
-        ON CONFLICT (coalesce(channel_id, 0), order_ref, line_ref, product_id) DO UPDATE
+     WHERE w.quantity > 0
+        ON CONFLICT (coalesce(channel_id, 0), order_ref, line_ref, product_id, arrival) DO UPDATE
        SET quantity = excluded.quantity, location_id = excluded.location_id, store_id = excluded.store_id,
            kit_id = excluded.kit_id, kit_quantity = excluded.kit_quantity, customer = excluded.customer,
-           purpose = excluded.purpose, is_preorder = excluded.is_preorder, state = 'active',
-           -- A preorder whose goods arrived meanwhile keeps them when it is asked for again.
-           source = CASE WHEN bridge_hold.state = 'active' AND bridge_hold.quantity = excluded.quantity
-                              AND bridge_hold.source = 'hand' AND bridge_hold.is_preorder
-                         THEN 'hand' ELSE excluded.source END,
+           purpose = excluded.purpose, source = excluded.source, is_preorder = excluded.is_preorder, state = 'active',
            expires_at = excluded.expires_at,
            claimed_at = CASE WHEN bridge_hold.state = 'active' THEN bridge_hold.claimed_at ELSE excluded.claimed_at END,
            ended_at = NULL

@@ -175,7 +175,7 @@ CHAIN_END = """
 
 
 def chain_end(cr, registry, table, company_id):
-    """(position, hash) of the last row of a company's chain of hashes, which nobody lengthens until we commit.
+    """(position, hash) of the last row of a company's chain, or None; nobody lengthens it until we commit.
 
     The end has to be read after the lock was got, but the working transaction's snapshot is older than that. So it is
     read on a second connection; our own rows are seen on ours. Only rows are appended: a counter that everybody
@@ -188,4 +188,4 @@ def chain_end(cr, registry, table, company_id):
     with promise_cursor(registry) as fresh:
         fresh.execute(query, [company_id])
         theirs = fresh.fetchone()
-    return max(ours or (0, ""), theirs or (0, ""))
+    return max((end for end in (ours, theirs) if end), default=None)

@@ -56,6 +56,13 @@ run_tax_cases() {
     (cd "$ROOT/pos_erp_bridge" && PYTHONPATH='' "$VENV/bin/python" -m fiscal.tax_cases "$file")
 }
 
+# verify DB: status 1 when anything was changed.
+run_verify() {
+    [ $# = 1 ] || die "./run verify DB"
+    db_exists "$1" || die "there is no database $1"
+    odoo shell -c "$ODOO_CONF" -d "$1" --no-http --log-level=error <"$ROOT/scripts/verify.py"
+}
+
 run_bench() {
     local name=${1:-}
     if [ -z "$name" ]; then

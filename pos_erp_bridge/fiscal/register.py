@@ -94,13 +94,18 @@ class Row(NamedTuple):
     content: str
 
 
+def start(owner):
+    """What the first row of an owner's chain names as the hash before it."""
+    return f"company {owner}"
+
+
 def broken(rows, find, owner):
     """Yield (row id or None, column, position) for every break of an owner's chain.
 
     :param rows: its Rows by position
-    :param find: the Row (of any owner) with this previous hash, or None; asked only where a row is missing
+    :param find: the Row (of any owner) with this previous hash, or None; asked where a row is missing, and at the end
     """
-    rows, before, expected, misplaced = iter(rows), "", 1, set()
+    rows, before, expected, misplaced = iter(rows), start(owner), 1, set()
     row, after = next(rows, None), next(rows, None)
     while row:
         if row.id not in misplaced and row.position != expected:
@@ -127,6 +132,8 @@ def broken(rows, find, owner):
                 yield row.id, "hash" if is_hash else "content", expected
             before, expected = right if is_hash else row.hash, expected + 1
         row, after = after, next(rows, None)
+    if (moved := find(before)) and moved.owner != owner:
+        yield moved.id, "company_id", expected
 
 
 def utc(text):

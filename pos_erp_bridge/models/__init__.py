@@ -1,5 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 from . import (
+    bridge_readonly,
     bridge_channel,
     bridge_channel_lane,
     bridge_store,

@@ -1,5 +1,4 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-from functools import partial
 from itertools import groupby
 
 from odoo import api, fields, models
@@ -7,7 +6,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..fiscal.chain import canonical, link
-from ..fiscal.register import Row, broken, chained, parse
+from ..fiscal.register import Row, broken, chained, parse, start
 from ..locks import chain_end
 
 BATCH = 1000
@@ -92,7 +91,7 @@ class BridgeChained(models.AbstractModel):
         )
         sealed = []
         for company_id, group in groupby(rows, lambda row: row[1]):
-            last, before = chain_end(self.env.cr, self.pool, self._table, company_id)
+            last, before = chain_end(self.env.cr, self.pool, self._table, company_id) or (0, start(company_id))
             for position, (row_id, _company, content) in enumerate(group, last + 1):
                 after = link(before, chained(position, content))
                 sealed.append((row_id, position, before, after))
@@ -121,7 +120,7 @@ class BridgeChained(models.AbstractModel):
         self._seal()
         found = [
             (self.browse(row_id), column, self._broken_text(column, position))
-            for row_id, column, position in broken(self._rows(company), partial(self._find_after, company), company.id)
+            for row_id, column, position in broken(self._rows(company), self._find_after, company.id)
         ]
         for batch in self._batches(company):
             found += self._verify_batch(batch)
@@ -185,12 +184,12 @@ class BridgeChained(models.AbstractModel):
         yield from (Row(*row) for row in self.env.execute_query(SQL("%s AND position IS NULL ORDER BY id", query)))
 
     @api.model
-    def _find_after(self, company, before):
-        """The row that names this hash as the one before it, of whatever company; the first of a chain names none."""
+    def _find_after(self, before):
+        """The row that names this hash as the one before it, of whatever company."""
         query = SQL(
-            """SELECT id, company_id, position, previous_hash, hash, content FROM %s
-                WHERE previous_hash = %s AND (company_id = %s OR %s) ORDER BY company_id = %s DESC, id LIMIT 1""",
-            SQL.identifier(self._table), before, company.id, bool(before), company.id,
+            """SELECT id, company_id, position, previous_hash, hash, content FROM %s WHERE previous_hash = %s
+                ORDER BY id LIMIT 1""",
+            SQL.identifier(self._table), before,
         )  # fmt: skip
         return next((Row(*row) for row in self.env.execute_query(query)), None)
 

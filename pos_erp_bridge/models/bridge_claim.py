@@ -69,7 +69,7 @@ class Answer:
         self.free, self.caps, self.changed, self.is_refused, self.is_mixed = {}, {}, [], False, False
         for kind, ref, product_id, path, quantity in rows:
             if kind == "granted":
-                self.granted[ref, product_id] = quantity
+                self.granted[ref, product_id] = self.granted.get((ref, product_id), 0.0) + quantity
             elif kind == "kept":
                 self.kept[ref, product_id] = quantity
             elif kind == "free":

@@ -107,8 +107,9 @@ class BridgeDocument(models.Model):
     _place_uniq = models.UniqueIndex("(company_id, position)")
     _order_uniq = models.UniqueIndex("(pos_order_id, relation) WHERE relation IN ('issue', 'return')")
     _move_uniq = models.UniqueIndex("(move_id, relation) WHERE relation != 'correct'")
-    # Of two who correct a document at the same time one comes too late; he corrects the correction.
-    _correct_uniq = models.UniqueIndex("(original_id) WHERE relation = 'correct'")
+    _correct_uniq = models.UniqueIndex(
+        "(original_id) WHERE relation = 'correct'", "Somebody else corrected this document a moment ago."
+    )
     _order_index = models.Index("(pos_order_id) WHERE pos_order_id IS NOT NULL")
     _move_index = models.Index("(move_id) WHERE move_id IS NOT NULL")
     _day_index = models.Index("(company_id, supply_date)")

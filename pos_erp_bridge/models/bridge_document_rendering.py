@@ -35,11 +35,11 @@ class BridgeDocumentRendering(models.Model):
 
     def _verify_files(self, rows):
         """Findings in the files: their bytes are hashed again."""
-        attachments = self.env["ir.attachment"].sudo().browse(row["attachment_id"] for row in rows)
-        found = []
-        for row, attachment in zip(rows, attachments, strict=True):
+        Attachment, found = self.env["ir.attachment"].sudo(), []
+        for row in rows:
+            attachment = Attachment.browse(row["attachment_id"]).exists()
             if hashlib.sha256(attachment.raw or b"").hexdigest() != row["sha256"]:
-                text = self.env._("The file %s is not the one that was printed.", attachment.name)
+                text = self.env._("The file “%s” is not the one that was printed.", attachment.name or "")
                 found.append((self.browse(row["id"]), "attachment_id", text))
         return found
 

@@ -96,14 +96,14 @@ class BridgeDocument(models.Model):
             """SELECT 'pos.order', o.id, o.name FROM pos_order o
                 WHERE o.company_id = %(company)s AND o.state IN ('paid', 'done')
                   AND o.id >= (SELECT min(pos_order_id) FROM bridge_document WHERE company_id = %(company)s)
-                  AND NOT EXISTS (SELECT FROM bridge_document d WHERE d.pos_order_id = o.id)
+                  AND NOT EXISTS (SELECT FROM bridge_document d WHERE d.pos_order_id = o.id AND d.company_id = o.company_id)
                   AND EXISTS (SELECT FROM pos_order_line l WHERE l.order_id = o.id)
                UNION ALL
                SELECT 'account.move', m.id, m.name FROM account_move m
                 WHERE m.company_id = %(company)s AND m.state = 'posted'
                   AND m.move_type IN ('out_invoice', 'out_refund', 'out_receipt')
                   AND m.id >= (SELECT min(move_id) FROM bridge_document WHERE company_id = %(company)s)
-                  AND NOT EXISTS (SELECT FROM bridge_document d WHERE d.move_id = m.id)
+                  AND NOT EXISTS (SELECT FROM bridge_document d WHERE d.move_id = m.id AND d.company_id = m.company_id)
                ORDER BY 1, 2""",
             company=company.id,
         )

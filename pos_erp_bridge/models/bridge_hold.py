@@ -42,6 +42,10 @@ class BridgeHold(models.Model):
     store_id = fields.Many2one("bridge.store", ondelete="set null", readonly=True)
     order_ref = fields.Char("Order", required=True, readonly=True, index=True)
     line_ref = fields.Char("Line", required=True, readonly=True)
+    arrival = fields.Integer(
+        "Part that came in", default=0, required=True, readonly=True,
+        help="Above 0: what came in of a preorder before the rest. 0: the line itself.",
+    )  # fmt: skip
     product_id = fields.Many2one("product.product", required=True, ondelete="cascade", readonly=True)
     location_id = fields.Many2one("stock.location", "Place", required=True, ondelete="cascade", readonly=True)
     quantity = fields.Float(digits="Product Unit", required=True, readonly=True)
@@ -84,7 +88,7 @@ class BridgeHold(models.Model):
     sale_id = fields.Many2one(related="sale_line_id.order_id", string="Sales order")
 
     _key_uniq = models.UniqueIndex(
-        "(COALESCE(channel_id, 0), order_ref, line_ref, product_id)", "A line is promised once."
+        "(COALESCE(channel_id, 0), order_ref, line_ref, product_id, arrival)", "A line is promised once."
     )
     _active_index = models.Index("(product_id) WHERE state = 'active'")
     _expiry_index = models.Index("(expires_at) WHERE state = 'active'")

@@ -11,6 +11,7 @@ class BridgeInspection(models.Model):
     no decided row is on an open one: rows follow the moves in and out."""
 
     _name = "bridge.inspection"
+    _inherit = ["bridge.readonly"]
     _description = "Return to inspect"
     _order = "state desc, id desc"
     _rec_name = "product_id"
@@ -55,6 +56,11 @@ class BridgeInspection(models.Model):
 
     _quantity_positive = models.Constraint("CHECK(quantity > 0)", "A return has at least something in it.")
 
+    def write(self, vals):
+        if not self.env.su:
+            self._check_open()
+        return super().write(vals)
+
     # -- following the goods ---------------------------------------------------------------------
     @api.model
     def _note(self, moves, places):
@@ -62,8 +68,10 @@ class BridgeInspection(models.Model):
 
         :param moves: done stock.move; :param places: ids of the inspection locations
         """
-        rows, taken = [], defaultdict(float)
+        rows, taken, pickings = [], defaultdict(float), self.env["stock.picking"]
         for move in moves:
+            if move.location_id.id in places:
+                pickings |= move.picking_id
             # Where the goods really went is on the lines; the picking's place is enough to pass over the rest.
             for line in move.move_line_ids:
                 source, target = line.location_id.id, line.location_dest_id.id
@@ -76,6 +84,7 @@ class BridgeInspection(models.Model):
         self.create(rows)
         for (location_id, product, lot), quantity in taken.items():
             self._take_out(location_id, product, lot, quantity)
+        self._follow_vendor_returns(pickings)
 
     def _prepare_row(self, move, line):
         picking = move.picking_id
@@ -94,8 +103,54 @@ class BridgeInspection(models.Model):
 
     def _is_decided(self, move):
         """Whether goods leave because a row says so (a vendor return is decided first and leaves later)."""
-        pickings = move.picking_id | move.picking_id.backorder_id
+        pickings = self._with_backorders(move.picking_id)
         return bool(pickings) and bool(self.search_count([("result_picking_id", "in", pickings.ids)], limit=1))
+
+    @api.model
+    def _with_backorders(self, pickings):
+        """The transfers, what they are backorders of, and the backorders of all of them."""
+        while more := (pickings.backorder_id | pickings.backorder_ids) - pickings:
+            pickings |= more
+        return pickings
+
+    @api.model
+    def _follow_vendor_returns(self, pickings):
+        """Open again what was to leave with these transfers and does not: cancelled, or left out without a backorder.
+        The newest rows first, as when goods are taken out.
+        """
+        for picking in pickings:
+            parts = self._with_backorders(picking)
+            rows = self.search([("result_picking_id", "in", parts.ids), ("state", "=", "vendor")], order="id desc")
+            for product, group in rows.grouped("product_id").items():
+                moves = parts.move_ids.filtered(lambda m, p=product: m.product_id == p and m.state != "cancel")
+                leaving, unreserved = self._leaving(moves, group.location_id)
+                for lot, some in group.grouped("lot_id").items():
+                    left = sum(some.mapped("quantity")) - leaving[lot]
+                    expected = min(max(left, 0.0), unreserved)
+                    unreserved -= expected
+                    some._open_again(left - expected)
+
+    @api.model
+    def _leaving(self, moves, location):
+        """({lot: what has left a location or is reserved to}, what waits to leave without being reserved)"""
+        leaving, unreserved = defaultdict(float), 0.0
+        for move in moves:
+            lines = move.move_line_ids.filtered(lambda line: line.location_id == location)
+            for line in lines:
+                leaving[line.lot_id] += line.quantity_product_uom
+            if move.state != "done":
+                unreserved += max(0.0, move.product_qty - sum(lines.mapped("quantity_product_uom")))
+        return leaving, unreserved
+
+    def _open_again(self, quantity):
+        for row in self:
+            if row.uom_id.compare(quantity, 0.0) <= 0:
+                break
+            part = min(quantity, row.quantity)
+            quantity -= part
+            row._split(part).write(
+                {"state": "to_inspect", "decided_by_id": False, "decided_at": False, "result_picking_id": False}
+            )
 
     def _take_out(self, location_id, product, lot, quantity):
         """Somebody moved goods out without a decision here, or a till took a return back: newest rows first."""
@@ -244,7 +299,9 @@ class BridgeInspection(models.Model):
 
     def _decide(self, state, **values):
         # Of two who decide at once, one starts over and finds it decided: both write the row.
-        self.write({"state": state, "decided_by_id": self.env.uid, "decided_at": fields.Datetime.now(), **values})
+        self.sudo().write(
+            {"state": state, "decided_by_id": self.env.uid, "decided_at": fields.Datetime.now(), **values}
+        )
 
     def _make_picking(self, kind, target, partner=None, is_done=False):
         """A native transfer of the rows to a location: ready, or done at once."""

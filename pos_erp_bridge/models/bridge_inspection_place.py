@@ -114,6 +114,13 @@ class StockMove(models.Model):
             self.env["bridge.inspection"].sudo()._note(moves.filtered(lambda move: move.state == "done"), places)
         return moves
 
+    def _action_cancel(self):
+        result = super()._action_cancel()
+        places = self.env["stock.location"]._bridge_inspection_ids()
+        if leaving := self.filtered(lambda move: move.state == "cancel" and move.location_id.id in places):
+            self.env["bridge.inspection"].sudo()._follow_vendor_returns(leaving.sudo().picking_id)
+        return result
+
 
 class StockPicking(models.Model):
     _inherit = "stock.picking"

@@ -21,6 +21,7 @@ class BridgeMismatch(models.Model):
     """
 
     _name = "bridge.mismatch"
+    _inherit = ["bridge.readonly"]
     _description = "Difference of product data"
     _order = "state desc, id desc"
     _rec_name = "product_id"
@@ -107,26 +108,35 @@ class BridgeMismatch(models.Model):
                 ("state", "in", ("open", "odoo")),
             ]
         )
-        told = self.env["product.product"]
+        # What was accepted are these very values. While others differ, an accepted row stays as it was decided: nothing
+        # was resolved, and should the channel say its value again, that question is answered already.
+        accepted = rows.filtered(lambda row: row.state == "odoo" and row._tells(found.get(row._key())))
+        answered = {row._key() for row in accepted}
+        told, asked = self.env["product.product"], set()
         for row in rows:
-            key = (row.product_id.id, row.field)
-            vals = found.get(key)
-            if vals is None:
+            key = row._key()
+            if key not in found or (row.state == "open" and key in answered):
                 # Agreed again: should the same difference come back, it is a new one.
                 told |= row.product_id if row.state == "open" else told
                 row.state = "agreed"
             elif row.state == "open":
-                row.write({name: value for name, value in vals.items() if row[name] != value})
-                del found[key]
-            elif all(row[name] == value for name, value in vals.items()):
-                del found[key]  # somebody accepted just this
+                row.write({name: value for name, value in found[key].items() if row[name] != value})
+                asked.add(key)
         new = self.sudo().create(
             [
                 {"channel_id": channel.id, "product_id": product_id, "field": field, **vals}
                 for (product_id, field), vals in found.items()
+                if (product_id, field) not in answered | asked
             ]
         )
         self.env["bridge.touch"]._touch_products(channel, told | new.product_id)
+
+    def _key(self):
+        return self.product_id.id, self.field
+
+    def _tells(self, vals):
+        """Whether this row is about just these values (of ``_differences``; None: nothing differs)."""
+        return vals is not None and all(self[name] == value for name, value in vals.items())
 
     @api.model
     def _differences(self, channel, products, told=None):

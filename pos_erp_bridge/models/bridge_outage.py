@@ -96,10 +96,51 @@ class BridgeOutage(models.Model):
 class BridgeStockLevel(models.Model):
     _inherit = "bridge.stock.level"
 
+    is_shrunk = fields.Boolean(
+        readonly=True, help="Reckoned with the smaller share of a silent channel; not told before it is reckoned anew."
+    )
+
+    _shrunk_index = models.Index("(channel_id) WHERE is_shrunk")
+
+    # A silent channel's levels fall by rule, which is no mistake to ask about; but a mistake may be among them, and
+    # cannot be told apart there. So nothing of it is sent: the channel could not hear it anyway, and when it answers,
+    # the whole share is its own again. What is reckoned with that passes the guard as ever. (The poll lane goes on
+    # asking, so the answer is heard.)
+
+    @api.model
+    def _fold(self, channel):
+        """What is left from a silence that is over is folded anew, however short the silence was."""
+        count = super()._fold(channel)
+        if not count and channel._blind_percent() == 100:
+            left = self.search([("channel_id", "=", channel.id), ("is_shrunk", "=", True)])
+            left.is_shrunk = False
+            self.env["bridge.touch"]._touch_products(channel, left.product_id)
+            count = len(left)
+        return count
+
+    def _set_desired(self, desired, own):
+        changed = super()._set_desired(desired, own)
+        is_blind = changed and changed.channel_id._blind_percent() < 100
+        shrunk = changed.filtered(lambda level: is_blind and level.state != "synced")
+        shrunk.filtered(lambda level: not level.is_shrunk).is_shrunk = True
+        (changed - shrunk).filtered("is_shrunk").is_shrunk = False
+        return changed
+
     def _guard(self, channel, due):
-        """A blind channel's levels fall to nothing by rule: nobody is asked about that."""
-        if channel._blind_percent() == 100:
-            super()._guard(channel, due)
+        super()._guard(channel, due.filtered(lambda level: not level.is_shrunk))
+
+    @api.model
+    def _sendable(self, channel):
+        return [*super()._sendable(channel), ("is_shrunk", "=", False)]
+
+    @api.model
+    def _changed_since(self, channel, since):
+        """After a silence all levels are reckoned anew: of those, only what is to be told has changed."""
+        domain = super()._changed_since(channel, since)
+        lately = [("channel_id", "=", channel.id), "|", ("ended_at", "=", False), ("ended_at", ">=", since)]
+        if self.env["bridge.outage"].search_count(lately, limit=1):
+            domain += [("is_shrunk", "=", False), "|", ("state", "!=", "synced"), ("pushed_at", ">=", since)]
+        return domain
 
 
 class BridgeAvailability(models.AbstractModel):

@@ -106,6 +106,11 @@ class BridgeChannel(models.Model):
         outage = self.env["bridge.outage"].sudo().search([("channel_id", "=", self.id), ("ended_at", "=", False)])
         return outage._percent(fields.Datetime.now()) if outage else 100
 
+    def _is_undecided(self):
+        """What was held before a silence is asked about again after it."""
+        shrunk = [("channel_id", "=", self.id), ("is_shrunk", "=", True)]
+        return super()._is_undecided() or bool(self.env["bridge.stock.level"].search_count(shrunk, limit=1))
+
     # -- listening -------------------------------------------------------------------------------
     def _connector(self):
         """In a lane, the connector is listened to. On a form, a person sees the answer himself."""

@@ -246,15 +246,9 @@ class BridgePreorder(models.Model):
         for hold in Hold.search(domain, order="claimed_at, id"):
             if quantity <= NOTHING:
                 break
-            if hold.quantity > quantity + NOTHING:
-                # The rest goes on waiting, under a name of its own: a line is promised once.
-                number = Hold.search_count(
-                    [("order_ref", "=", hold.order_ref), ("channel_id", "=", hold.channel_id.id)]
-                )
-                hold.copy({"line_ref": f"{hold.line_ref}+{number}", "quantity": hold.quantity - quantity})
-                hold.quantity = quantity
-            quantity -= hold.quantity
-            served |= hold
+            part = hold._split(quantity) if hold.quantity > quantity + NOTHING else hold
+            quantity -= part.quantity
+            served |= part
         Hold.flush_model()
         self.env.cr.execute(TAKE_INCOMING, [served.ids])
         Hold.invalidate_model(["source"])

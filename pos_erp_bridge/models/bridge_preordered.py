@@ -33,12 +33,17 @@ class BridgeHold(models.Model):
             # Whoever is not preordered here is looked for in a pool where nothing comes in.
             lines = [(ref, product, preorder._pool(place), quantity) for ref, product, place, quantity in lines]
             missing = [product.display_name for _ref, product, _place, _qty in lines if product.id not in running]
-            if missing:
+            if missing and not is_sold:  # who waits already waits on when the preorder ended
                 reason = self.env._("No preorder runs on this channel for %s.", ", ".join(dict.fromkeys(missing)))
                 return self._refusal(lines, reason)
+        waiting = {}
+        if source == "hand" and is_sold and purpose == "import":
+            waiting = self._claim_waiting(channel, order_ref, lines, **kwargs)
+            lines = [line for line in lines if line[0] not in waiting]
         claim = super()._claim(
             channel, order_ref, lines, purpose, *args, caps=caps, is_sold=is_sold, source=source, **kwargs
         )
+        claim.granted |= waiting
         if source == "hand" and is_sold and purpose == "import" and claim.short:
             bare = [line for line in lines if line[0] in claim.short and not claim.granted.get(line[0])]
             running = preorder._running(channel, [line[1].id for line in bare])
@@ -48,6 +53,36 @@ class BridgeHold(models.Model):
                 claim.granted |= later.granted
                 claim.short = {k: v for k, v in claim.short.items() if k not in later.granted} | later.short
         return claim
+
+    def _claim_waiting(self, channel, order_ref, lines, **kwargs):
+        """A sold order is promised again what it waits for, and what of that came in; what it waits for in vain it may
+        take from stock.
+
+        :return: {line ref: quantity} of lines that have all they want
+        """
+        if not self.env["bridge.preorder"]._is_used():
+            return {}
+        own = [("channel_id", "=", channel.id), ("order_ref", "=", order_ref)]
+        again = set(self.search([*own, *self.env["bridge.preorder"]._waiting_domain()]).mapped("line_ref"))
+        granted = {}
+        kwargs |= {"partial": False, "is_sold": True, "source": "incoming"}
+        for line in lines:
+            if line[0] in again:
+                granted |= self._claim(channel, order_ref, [line], "import", **kwargs).granted
+        return granted
+
+    def _split(self, quantity):
+        """Set apart what came in of a preorder, while the line goes on waiting for the rest; returns that part."""
+        self.ensure_one()
+        line = [
+            ("channel_id", "=", self.channel_id.id), ("order_ref", "=", self.order_ref),
+            ("line_ref", "=", self.line_ref), ("product_id", "=", self.product_id.id),
+        ]  # fmt: skip
+        number = max(self.search(line).mapped("arrival")) + 1
+        kits = self.kit_quantity * quantity / self.quantity
+        arrived = self.copy({"arrival": number, "quantity": quantity, "kit_quantity": kits})
+        self.write({"quantity": self.quantity - quantity, "kit_quantity": self.kit_quantity - kits})
+        return arrived
 
     def _end(self, state):
         """Who does not wait any more is short of nothing."""

@@ -315,6 +315,16 @@ class ProductPricelistItem(models.Model):
     )
 
 
+class ProductProduct(models.Model):
+    _inherit = "product.product"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        products = super().create(vals_list)
+        self.env["bridge.season"]._forget_goods()  # a new one may be of a season's category
+        return products
+
+
 class ProductTemplate(models.Model):
     _inherit = "product.template"
 

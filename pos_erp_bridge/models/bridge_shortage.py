@@ -23,6 +23,7 @@ DECISIONS = [
 
 class BridgeShortage(models.Model):
     _name = "bridge.shortage"
+    _inherit = ["bridge.readonly"]
     _description = "Shortage"
     _order = "id desc"
 

@@ -41,7 +41,7 @@ class BridgeStockLevel(models.Model):
             since = max(since, channel.guard_passed_at)
         recent = self.search_count([("channel_id", "=", channel.id), ("wild_at", ">=", since)])
         if recent > channel.guard_items:
-            changed = self.search_count([("channel_id", "=", channel.id), ("write_date", ">=", since)])
+            changed = self.search_count(self._changed_since(channel, since))
             is_mistake = recent > changed * channel.guard_share / 100
         else:
             is_mistake = False
@@ -54,6 +54,11 @@ class BridgeStockLevel(models.Model):
             wild = wild.filtered("is_kept")
         if wild:
             channel._hold(wild, recent, is_mistake)
+
+    @api.model
+    def _changed_since(self, channel, since):
+        """Domain of the levels that changed since then."""
+        return [("channel_id", "=", channel.id), ("write_date", ">=", since)]
 
     @api.model
     def _sendable(self, channel):
@@ -195,9 +200,12 @@ class BridgeChannel(models.Model):
 
     def _watch_drift(self):
         super()._watch_drift()
-        if self.guard_asked_at and not self.held_count:  # the question has answered itself
+        if self.guard_asked_at and not self._is_undecided():  # the question has answered itself
             self.guard_asked_at = False
             self.activity_feedback([ACTIVITY], feedback=self.env._("Nothing is held any more."))
+
+    def _is_undecided(self):
+        return bool(self.held_count)
 
     def _read_first(self):
         """Have the channel's list read before many levels are told for the first time."""

@@ -8,6 +8,7 @@ class BridgeTallyLine(models.Model):
     """One product of a tally, in its base unit: tallied = arrived + closed by a person + open."""
 
     _name = "bridge.tally.line"
+    _inherit = ["bridge.readonly"]
     _description = "Tallied product"
     _order = "id"
     _check_company_auto = True
@@ -75,7 +76,10 @@ class BridgeTallyLine(models.Model):
     def write(self, vals):
         if vals.keys() & {"quantity", "product_id", "tally_id"}:
             self.tally_id._check_draft()
-        return super().write(vals)
+        result = super().write(vals)
+        if "tally_id" in vals:  # nor is anything put into one
+            self.tally_id._check_draft()
+        return result
 
     @api.ondelete(at_uninstall=False)
     def _unlink_if_draft(self):
@@ -119,7 +123,7 @@ class BridgeTallyLine(models.Model):
     def _close(self):
         self.tally_id._release_lines(self)
         for line in self:
-            line.closed += line.open_quantity
+            line.sudo().closed += line.open_quantity
         self.tally_id._settle_if_done()
 
     def _parts_to_book(self):

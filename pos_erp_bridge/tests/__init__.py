@@ -44,4 +44,6 @@ from . import (
     test_tax_engine,
     test_tax_till,
     test_registration,
+    test_document_tamper,
+    test_document_race,
 )

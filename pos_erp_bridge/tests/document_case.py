@@ -23,9 +23,7 @@ class DocumentCase(BridgeCommon):
         """A session of Odoo's own till, open."""
         journal = cls.env["account.journal"].create({"name": "レジ", "type": "cash", "code": "REJI"})
         method = cls.env["pos.payment.method"].create({"name": "現金 レジ", "journal_id": journal.id})
-        config = cls.env["pos.config"].create(
-            {"name": "本店レジ", "payment_method_ids": [Command.set(method.ids)]}
-        )
+        config = cls.env["pos.config"].create({"name": "本店レジ", "payment_method_ids": [Command.set(method.ids)]})
         config.open_ui()
         session = config.current_session_id
         session.set_opening_control(0, "")

@@ -1,6 +1,8 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """One record of each kind, for tests that go through all models and screens."""
 
+from odoo.fields import Datetime
+
 SAMPLES = []
 
 
@@ -83,3 +85,13 @@ def missing_goods(env, store, product):
             "channel_id": store.channel_id.id, "store_id": store.id, "product_id": product.id, "missing": 1,
         }
     )  # fmt: skip
+
+
+@sample
+def fiscal_document(env, store, product):
+    Document, company = env["bridge.document"], store.company_id
+    content = Document._content(
+        Document._issuer(company), Datetime.now(), type="simplified", basis="included", figures={"10": (100, 10)}
+    )
+    vals = {"content": content, "company_id": company.id, "channel_id": store.channel_id.id}
+    Document._issue([vals])._freeze(b"%PDF")

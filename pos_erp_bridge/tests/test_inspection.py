@@ -219,6 +219,85 @@ class TestInspection(InspectionCase, PlacesCase):
         self.assertEqual((picking.state, row.state, self.lying(self.tea, self.place)), ("done", "vendor", 0))
         self.assertEqual(len(self.rows()), 1)
 
+    def vendor_return(self, quantity):
+        """A decided return to the vendor, not handed over yet."""
+        row = self.bring_back(quantity)
+        row.action_vendor()
+        return row.result_picking_id
+
+    def seen(self):
+        """[(state, quantity)] of all rows; what is open is what lies there and has not been decided."""
+        return sorted((row.state, row.quantity) for row in self.rows())
+
+    def test_a_cancelled_vendor_return_is_to_inspect_again(self):
+        """The transfer is cancelled: the goods still lie there, and wait for a decision, which can be any."""
+        picking = self.vendor_return(2)
+        picking.action_cancel()
+        row = self.rows()
+        self.assertEqual(
+            (row.state, row.quantity, row.decided_by_id.id, row.decided_at, row.result_picking_id.id),
+            ("to_inspect", 2, False, False, False),
+        )
+        row.action_sellable()
+        self.assertEqual((self.on_hand(self.tea), self.lying(self.tea, self.place)), (102, 0))
+
+    def test_a_vendor_return_cancelled_by_a_user_of_the_warehouse(self):
+        """Whoever may cancel the transfer needs no right of ours for that."""
+        picking = self.vendor_return(2)
+        self.as_staff(picking, self.staff("i_stock", "stock.group_stock_user")).action_cancel()
+        self.assertEqual(self.seen(), [("to_inspect", 2)])
+
+    def test_the_vendor_takes_a_part_and_the_rest_stays(self):
+        """Less is handed over, without a backorder: the rest is to be inspected again."""
+        picking = self.vendor_return(3)
+        picking.move_ids.write({"quantity": 1, "picked": True})
+        picking.with_context(skip_backorder=True, picking_ids_not_to_backorder=picking.ids).button_validate()
+        self.assertEqual((picking.state, self.lying(self.tea, self.place)), ("done", 2))
+        self.assertEqual(self.seen(), [("to_inspect", 2), ("vendor", 1)])
+        self.assertEqual(self.rows("vendor").result_picking_id, picking)
+
+    def test_the_rest_leaves_later_or_not(self):
+        """What became a backorder is decided as long as one is there; a cancelled one leaves its part open."""
+        picking = self.vendor_return(5)
+        for quantity in (1, 2):
+            picking.move_ids.write({"quantity": quantity, "picked": True})
+            picking.with_context(skip_backorder=True).button_validate()
+            self.assertEqual(self.seen(), [("vendor", 5)])
+            picking = picking.backorder_ids
+        picking.action_cancel()
+        self.assertEqual(self.lying(self.tea, self.place), 2)
+        self.assertEqual(self.seen(), [("to_inspect", 2), ("vendor", 3)])
+
+    def test_the_last_backorder_takes_nothing_from_others(self):
+        """What leaves with a backorder of a backorder was decided: what came back meanwhile stays to be inspected."""
+        picking = self.vendor_return(3)
+        self.bring_back(4)
+        for _part in range(3):
+            picking.move_ids.write({"quantity": 1, "picked": True})
+            picking.with_context(skip_backorder=True).button_validate()
+            picking = picking.backorder_ids
+        self.assertEqual(self.lying(self.tea, self.place), 4)
+        self.assertEqual(self.seen(), [("to_inspect", 4), ("vendor", 3)])
+
+    def test_one_of_two_serial_numbers_stays(self):
+        """Of several numbers the one that stays is open again, also when the transfer waits without reservation."""
+        product = self.env["product.product"].create({"name": "S", "is_storable": True, "tracking": "serial"})
+        lots = self.env["stock.lot"].create(
+            [{"name": name, "product_id": product.id, "company_id": self.company.id} for name in ("S1", "S2")]
+        )
+        for lot in lots:
+            self.move_lot(product, lot, self.customers, self.place)
+        self.rows().action_vendor()
+        picking = self.rows().result_picking_id
+        picking.do_unreserve()
+        picking.action_assign()
+        self.assertEqual(self.seen(), [("vendor", 1), ("vendor", 1)])
+        picking.move_line_ids.filtered(lambda part: part.lot_id == lots[0]).unlink()
+        picking.move_ids.picked = True
+        picking.with_context(skip_backorder=True, picking_ids_not_to_backorder=picking.ids).button_validate()
+        self.assertEqual(self.rows("to_inspect").lot_id, lots[0])
+        self.assertEqual(self.rows("vendor").lot_id, lots[1])
+
     def test_part_of_it(self):
         """Two of three are fit for sale, one is not: split, and decide each; the parts add up."""
         row = self.bring_back(3)
@@ -300,6 +379,20 @@ class TestInspection(InspectionCase, PlacesCase):
         mine.action_sellable()
         self.assertEqual({r.decided_by_id for r in self.rows()}, {both})
         self.assertEqual(sorted(self.rows().mapped("state")), ["scrapped", "sellable", "vendor"])
+
+    def test_what_was_decided_is_not_edited(self):
+        """Remarks, reason and home are the user's until it is decided; state, who and when never are."""
+        row = self.bring_back(3)
+        mine = self.as_staff(row, self.staff("i_writer", "user", "stock.group_stock_user"))
+        mine.write({"note": "wet", "reason_id": self.reason.id, "home_location_id": self.location.id})
+        for vals in ({"state": "sellable"}, {"quantity": 1}, {"decided_by_id": False, "note": "x"}):
+            with self.subTest(vals=vals), self.assertRaisesRegex(AccessError, "Use the buttons"):
+                mine.write(vals)
+        mine.action_scrap()
+        for vals in ({"note": "dry"}, {"state": "to_inspect"}, {"home_location_id": self.branch_stock.id}):
+            with self.subTest(vals=vals), self.assertRaisesRegex(UserError, "decided already"):
+                mine.write(vals)
+        self.assertEqual((row.state, row.note, row.quantity), ("scrapped", "wet", 3))
 
     def test_button_sets_up_all_stores(self):
         """One button gives every warehouse a store sells from its inspection location; rights are asked."""

@@ -170,6 +170,26 @@ class TestMismatch(ProductCase):
         self.tell(self.rice, price=Decimal(150))
         self.assertEqual(self.rows().channel_value, "150")
 
+    def test_what_was_accepted_stays_while_something_differs(self):
+        """Accepted, then told otherwise: the decision stays in the list as it was made, until all agrees. Told as
+        accepted again, the newer question is gone and the product is sold."""
+        self.tell(self.rice, price=Decimal(150))
+        accepted = self.rows()
+        accepted.action_odoo_is_right()
+        self.tell(self.rice, price=Decimal(149))
+        self.env["bridge.mismatch"]._compare(self.channel, self.rice)
+        question = self.rows()
+        self.assertEqual((question.channel_value, accepted.state, accepted.channel_value), ("149", "odoo", "150"))
+        self.tell(self.rice, price=Decimal(148))
+        self.assertEqual((self.rows(), question.channel_value, accepted.state), (question, "148", "odoo"))
+        self.forget_touches()
+        self.tell(self.rice, price=Decimal(150))
+        self.assertEqual((question.state, accepted.state), ("agreed", "odoo"))
+        self.assertEqual(self.paused(self.rice), {})
+        self.assertEqual(self.touched(), {(store.id, self.rice.id) for store in self.stores})
+        self.tell(self.rice)
+        self.assertEqual(accepted.state, "agreed")
+
     def test_channel_is_right_changes_the_list_price(self):
         """Without a pricelist the channel's price becomes the list price, in its own tax basis."""
         self.tell(self.rice, price=Decimal(150))

@@ -9,7 +9,9 @@ from odoo import fields
 from odoo.tests import TransactionCase, new_test_user, tagged
 
 from .. import jan_bars
-from ..connectors.base import TransientError
+from ..connectors import registered
+from ..connectors.base import Capability, TransientError
+from ..models.bridge_poll import POLLED
 from .lane_case import LaneCase
 from .samples import sample
 
@@ -229,6 +231,130 @@ class TestOutage(OutageCase):
         self.poll_lane(vendor)
         self.assertFalse(self.outage(vendor))
         self.assertEqual(vendor.channel.write_date, before)
+
+
+@tagged("post_install", "-at_install")
+class TestOutageGuard(OutageCase):
+    """What would zero many items asks first, also when it happened while the channel was silent."""
+
+    def setUp(self):
+        super().setUp()
+        self.vendor = self.connect("smaregi")
+        self.channel = self.vendor.channel
+        main = next(iter(self.vendor.sandbox.state()["levels"]))
+        self.channel.store_ids.filtered(lambda store: store.external_id != main).location_id = False
+        self.channel.write({"guard_items": 1, "guard_share": 60})
+        self.env["bridge.touch"]._touch_channel(self.channel)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual(self.shown(), [100] * 5)
+        # That was yesterday: it is none of the changes of the last minutes.
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE bridge_stock_level SET write_date = write_date - %(day)s, pushed_at = pushed_at - %(day)s",
+            {"day": timedelta(days=1)},
+        )
+        self.env.invalidate_all()
+
+    def shown(self):
+        """What the channel shows, in the order of the shop's products."""
+        levels = next(iter(self.vendor.sandbox.state()["levels"].values()))
+        return [levels.get(code) for code in self.products]
+
+    def levels(self, *codes):
+        products = self.env["product.product"].union(*(self.products[code] for code in codes or self.products))
+        domain = [("channel_id", "=", self.channel.id), ("product_id", "in", products.ids)]
+        self.env.invalidate_all()
+        return self.env["bridge.stock.level"].search(domain)
+
+    def be_silent(self, **delta):
+        """The channel is silent for so long, and its share was taken from it."""
+        self.go_down(self.vendor)
+        self.poll_lane(self.vendor)
+        self.age(self.vendor, **delta)
+        self.poll_lane(self.vendor)
+        self.run_lanes(self.vendor, "outward")
+
+    def zero(self, *codes):
+        for code in codes:
+            self.env["stock.quant"]._update_available_quantity(self.products[code], self.location, -100)
+        self.run_lanes(self.vendor, "outward")
+
+    def questions(self):
+        kind = self.env.ref("pos_erp_bridge.mail_activity_held")
+        self.channel.invalidate_recordset()
+        return len(self.channel.activity_ids.filtered(lambda a: a.activity_type_id == kind))
+
+    def test_a_mistake_during_silence_is_asked_about(self):
+        """Silent, many products are zeroed by mistake, it answers again: whoever hears it first, nothing of it is sent,
+        and a person is asked. What fell by rule alone is no change."""
+        self.be_silent(hours=3)
+        self.assertEqual(set(self.levels().mapped("desired")), {30})
+        self.zero(ONIGIRI, TEA)
+        self.assertEqual(self.questions(), 0)
+        self.come_back(self.vendor)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual(self.shown(), [100] * 5)
+        self.poll_lane(self.vendor)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual(self.shown(), [100] * 5)
+        self.assertEqual(self.levels(ONIGIRI, TEA).mapped("state"), ["held", "held"])
+        self.assertEqual((self.questions(), self.channel.held_count), (1, 2))
+        self.levels(ONIGIRI, TEA).action_send_held()
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual(sorted(self.shown()), [0, 0, 100, 100, 100])
+
+    def test_the_rule_itself_asks_nothing(self):
+        """A share that fell to nothing and came back: no question, and the channel is told neither."""
+        self.channel.write({"guard_items": 0, "guard_share": 10})
+        self.be_silent(hours=10)
+        self.assertEqual(set(self.levels().mapped("desired")), {0})
+        calls = len(self.vendor.sandbox.calls)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual(len(self.vendor.sandbox.calls), calls)
+        self.come_back(self.vendor)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual(self.shown(), [100] * 5)
+        self.poll_lane(self.vendor)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual((self.shown(), self.questions()), ([100] * 5, 0))
+        self.assertEqual(set(self.levels().mapped("state")), {"synced"})
+
+    def test_a_single_sale_during_silence_is_told_afterwards(self):
+        """What is no mistake is told when the channel answers, though no step of its share was told meanwhile."""
+        self.go_down(self.vendor)
+        self.poll_lane(self.vendor)
+        self.age(self.vendor, minutes=16)
+        self.env["stock.quant"]._update_available_quantity(self.products[TEA], self.location, -4)
+        self.env.cr.precommit.run()
+        self.env["bridge.stock.level"]._fold(self.channel)
+        self.assertEqual((self.levels(TEA).desired, self.levels(TEA).is_shrunk), (91, True))
+        self.come_back(self.vendor)
+        self.poll_lane(self.vendor)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual(sorted(self.shown()), [96, 100, 100, 100, 100])
+        self.assertEqual((self.levels(TEA).state, self.questions()), ("synced", 0))
+
+    def test_a_question_outlasts_the_silence(self):
+        """What was held before, few as it is, does not slip through because the channel was silent meanwhile."""
+        self.channel.guard_items = 0
+        self.zero(TEA)
+        self.assertEqual((self.levels(TEA).state, self.questions()), ("held", 1))
+        self.be_silent(hours=3)
+        self.env["bridge.stock.level"].search([]).wild_at = False
+        self.channel.guard_items = 30
+        self.poll_lane(self.vendor)
+        self.assertEqual(self.questions(), 1)
+        self.come_back(self.vendor)
+        self.poll_lane(self.vendor)
+        self.run_lanes(self.vendor, "outward")
+        self.assertEqual((self.shown(), self.levels(TEA).state, self.questions()), ([100] * 5, "held", 1))
+
+    def test_every_channel_that_is_told_stock_is_polled(self):
+        """Silent, a channel is told nothing: the poll hears its answer, so there is something to poll of each."""
+        for system, connector in sorted(registered().items()):
+            if Capability.STOCK_OUT in connector.capabilities:
+                with self.subTest(system):
+                    self.assertTrue(connector.streams.keys() & POLLED.keys())
 
 
 @tagged("post_install", "-at_install")

@@ -1,4 +1,5 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from collections import namedtuple
 from datetime import date
 
 from freezegun import freeze_time
@@ -8,6 +9,7 @@ from odoo.fields import Command
 from odoo.service.model import retrying
 from odoo.tests import Form, new_test_user, tagged
 
+from ..models.bridge_promise import ASKED
 from .test_limits import GoodsCase, RaceCase
 
 
@@ -65,7 +67,7 @@ class TestPreorder(GoodsCase):
         return self.own_order(quantity, self.game, promised=ref)
 
     def holds(self, ref):
-        found = self.env["bridge.hold"].search([("order_ref", "=", ref)], order="id")
+        found = self.env["bridge.hold"].search([("order_ref", "=", ref)], order="source, id")
         return [(hold.source, hold.state, hold.quantity) for hold in found]
 
     # -- what may be preordered ----------------------------------------------------------------------
@@ -219,6 +221,125 @@ class TestPreorder(GoodsCase):
         self.ask(2, "A")
         self.order_of("A", 2)._action_cancel()
         self.assertTrue(self.ask(2, "B"))
+
+    # -- in parts ----------------------------------------------------------------------------------------
+    def split(self, ref, wanted=3, arrived=2, coming=3, **more):
+        """Preordered under ``ref``, and come in in part; returns the receipt of the rest."""
+        picking = self.receipt(coming)
+        self.assertTrue(self.ask(wanted, ref, **more))
+        self.receive(picking, arrived)
+        return picking.backorder_ids
+
+    def promised(self, ref):
+        """(active at hand, active of what comes in) of an order."""
+        holds = self.env["bridge.hold"].search([("order_ref", "=", ref), ("state", "=", "active")])
+        return tuple(
+            sum(holds.filtered(lambda hold, pool=pool: hold.source == pool).mapped("quantity"))
+            for pool in ("hand", "incoming")
+        )
+
+    def test_asked_again_while_a_part_is_here(self):
+        """The same claim again is the same promise: what came in is kept, the rest goes on waiting."""
+        rest = self.split("A")
+        self.assertEqual(self.promised("A"), (2, 1))
+        for _again in range(2):
+            claim = self.ask(3, "A")
+            self.assertEqual((claim.granted, claim.short, self.promised("A")), ({"1": 3}, {}, (2, 1)))
+        self.assertEqual((self.preorder.promised, self.preorder.left), (1, 0))
+        self.assertFalse(self.ask(1, "B"))
+        self.receive(rest)
+        self.assertEqual(self.promised("A"), (3, 0))
+        self.assertTrue(self.ask(3, "A"))
+        self.assertEqual((self.promised("A"), self.published(self.game).quantity), ((3, 0), 0))
+
+    def test_other_quantities_while_a_part_is_here(self):
+        """More waits for the rest, less gives back what waits first; what cannot be had changes nothing."""
+        self.split("A", coming=5)
+        self.assertTrue(self.ask(5, "A"))
+        self.assertEqual(self.promised("A"), (2, 3))
+        self.assertFalse(self.ask(6, "A"))
+        self.assertEqual(self.promised("A"), (2, 3))
+        self.assertTrue(self.ask(1, "A"))
+        self.assertEqual((self.promised("A"), self.published(self.game).quantity), ((1, 0), 1))
+        self.assertTrue(self.ask(4, "A"))
+        self.assertEqual((self.promised("A"), self.preorder.left), ((1, 3), 0))
+
+    def test_more_of_what_came_in_as_a_whole(self):
+        """Who has all of his preorder and asks for more keeps it, and waits for what he asks beyond it."""
+        self.split("A", wanted=2, arrived=2, coming=5)
+        self.assertTrue(self.ask(4, "A"))
+        self.assertEqual(self.promised("A"), (2, 2))
+
+    def test_ordered_from_stock_while_a_part_is_here(self):
+        """Claimed of stock at hand, the line waits for nothing any more; given back, nothing of it stays."""
+        self.split("A")
+        self.env["stock.quant"]._update_available_quantity(self.game, self.location, 4)
+        self.assertTrue(self.ask(3, "A", purpose="order"))
+        self.assertEqual((self.promised("A"), self.published(self.game).quantity), ((3, 0), 3))
+        self.split("B", coming=3)
+        with self.enter_registry_test_mode():
+            self.env["bridge.hold"]._release(self.web, "B", ["1"])
+        self.assertEqual(self.promised("B"), (0, 0))
+
+    def test_reserved_in_part(self):
+        """What an order reserved already counts when it is asked for again."""
+        picking = self.receipt(3)
+        self.ask(3, "A")
+        self.order_of("A", 3)
+        self.receive(picking, 2)
+        before = self.holds("A")
+        self.assertEqual(before, [("hand", "done", 2), ("incoming", "active", 1)])
+        claim = self.ask(3, "A")
+        self.assertEqual((claim.granted, claim.short, self.holds("A")), ({"1": 3}, {}, before))
+
+    def test_sold_elsewhere_and_here_in_part(self):
+        """A web store's order that is promised again, because it could not be booked yet, is short of nothing."""
+        self.split("A", purpose="import", partial=True, is_sold=True)
+        claim = self.ask(3, "A", purpose="import", partial=True, is_sold=True)
+        self.assertEqual((claim.granted, claim.short, self.promised("A")), ({"1": 3}, {}, (2, 1)))
+
+    def test_a_preorder_that_ended_is_waited_for(self):
+        """What a web store sold while the preorder ran goes on waiting when it is promised again after its end."""
+        self.split("A", purpose="import", partial=True, is_sold=True)
+        self.preorder.end_at = "2026-01-01 00:00:00"
+        claim = self.ask(3, "A", purpose="import", partial=True, is_sold=True)
+        self.assertEqual((claim.granted, claim.short, self.promised("A")), ({"1": 3}, {}, (2, 1)))
+
+    def test_what_is_waited_for_in_vain_is_taken_from_stock(self):
+        """When the rest comes in no more, an order sold elsewhere gets what is at hand."""
+        rest = self.split("A", purpose="import", partial=True, is_sold=True)
+        rest.action_cancel()
+        self.env["stock.quant"]._update_available_quantity(self.game, self.location, 4)
+        claim = self.ask(3, "A", purpose="import", partial=True, is_sold=True)
+        self.assertEqual((claim.granted, claim.short, self.promised("A")), ({"1": 3}, {}, (3, 0)))
+
+    def test_an_order_takes_on_all_parts(self):
+        """An order that is booked after a part came in reserves that part, and the rest when it comes."""
+        rest = self.split("A", purpose="import", partial=True, is_sold=True)
+        order = self.env["sale.order"].create(
+            {
+                "partner_id": self.env["res.partner"].create({"name": "Buyer"}).id,
+                "order_line": [
+                    Command.create({"product_id": self.game.id, "product_uom_qty": 3, "bridge_line_ref": "1"})
+                ],
+            }
+        )
+        Item, Plan, Record = (namedtuple(name, name) for name in ("record", "order", "external_id"))
+        booking = self.env["bridge.booking.web"].with_context(**{ASKED: {"A": None}})
+        booking._adopt(self.web, {Item(Record("A")): Plan(order)})
+        order.action_confirm()
+        self.assertEqual(self.holds("A"), [("hand", "done", 2), ("incoming", "active", 1)])
+        self.receive(rest)
+        self.assertEqual(sum(order.order_line.move_ids.mapped("quantity")), 3)
+
+    def test_a_kit_in_part_is_counted_once(self):
+        """The kits that components were promised for are as many after a part of them came in."""
+        picking = self.receipt(4)
+        self.ask(4, "A")
+        self.env["bridge.hold"].search([("order_ref", "=", "A")]).write({"kit_id": self.tea.id, "kit_quantity": 2})
+        self.receive(picking, 2)
+        holds = self.env["bridge.hold"].search([("order_ref", "=", "A")])
+        self.assertEqual(holds.mapped("kit_quantity"), [1, 1])
 
     # -- what does not come ----------------------------------------------------------------------------
     def test_short_or_cancelled_receipts_are_told(self):

@@ -165,6 +165,9 @@ class TestSeason(BridgeCommon):
         self.assertEqual(set(self.brakes("2026-12-05")), self.pairs(self.bread))
         other.parent_id = above
         self.assertEqual(set(self.brakes("2026-12-05")), self.pairs(self.rice, self.bread))
+        new = self.env["product.product"].create({"name": "Muffler", "categ_id": above.id})
+        with freeze_time("2026-12-05"):
+            self.assertEqual(set(self.env["bridge.season"]._ended(self.stores, new)), self.pairs(new))
 
     def test_channels_are_told_when_it_is_time(self):
         """The poll lane tells the channels once at each beginning, mark-down and at the end."""

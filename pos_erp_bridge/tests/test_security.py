@@ -2,6 +2,7 @@
 from lxml import etree
 
 from odoo.exceptions import AccessError
+from odoo.service.model import call_kw
 from odoo.tests import Form, TransactionCase, new_test_user, tagged
 
 from ..connectors import registered
@@ -124,6 +125,26 @@ class TestSecurity(TransactionCase):
         self.assertEqual(
             [channels.with_user(user).has_access("write") for user in self.users.values()], [False, False, True, True]
         )
+
+    def test_what_is_decided_is_written_by_buttons_only(self):
+        """Readonly fields of rows that people may change are refused to whoever calls the server himself."""
+        names = {model._name for model in self.models() if isinstance(model, self.env.registry["bridge.readonly"])}
+        self.assertEqual(
+            names, {"bridge.inspection", "bridge.mismatch", "bridge.shortage", "bridge.tally", "bridge.tally.line"}
+        )
+        written = {"state", "decided_by_id", "decided_at", "result_picking_id", "closed", "missing", "held", "move_id"}
+        for name in sorted(names):
+            model = self.env[name]
+            fields = [f.name for f in model._fields.values() if f.readonly and f.store and f.name != "id"]
+            self.assertTrue(written & set(fields))
+            for group in ("user", "manager", "administrator"):
+                mine = model.search([], limit=1).with_env(self.env(user=self.users[group], su=False))
+                for field in fields:
+                    with self.subTest(model=name, group=group, field=field):
+                        with self.assertRaisesRegex(AccessError, "Use the buttons|not allowed"):
+                            call_kw(mine, "write", [mine.ids, {field: False}], {})
+                        with self.assertRaisesRegex(AccessError, "Use the buttons|not allowed"):
+                            call_kw(mine, "create", [{field: False}], {})
 
     def test_no_access_without_a_group(self):
         """An employee without any of our groups reads none of it."""

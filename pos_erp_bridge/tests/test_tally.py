@@ -248,6 +248,41 @@ class TestTally(TallyMixin, BridgeCommon):
             mine = self.env[model].with_user(stranger).with_context(allowed_company_ids=stranger.company_ids.ids)
             self.assertFalse(mine.search_count([("company_id", "=", self.company.id)]))
 
+    def test_what_the_bridge_writes_is_not_entered(self):
+        """A user counts while he enters; what became of it, and whether it is entered, nobody writes by hand."""
+        user = new_test_user(self.env, "tally_writer", "pos_erp_bridge.group_bridge_user",
+                             company_id=self.company.id, company_ids=self.company.ids)  # fmt: skip
+        env = self.env(user=user, su=False, context={"allowed_company_ids": self.company.ids})
+        tally = self.tally(self.store.with_env(env), {self.tea: 1}, enter=False, user=user).with_env(env)
+        line = tally.line_ids
+        tally.write({"staff": "Sato", "line_ids": [Command.update(line.id, {"quantity": 2, "note": "x"})]})
+        self.assertEqual((line.quantity, tally.staff), (2, "Sato"))
+        for record, vals in (
+            (line, {"closed": 2}), (line, {"held": 0, "note": "y"}), (tally, {"state": "settled"}),
+            (tally, {"line_ids": [Command.update(line.id, {"closed": 2})]}),
+            (tally, {"line_ids": [Command.create({"product_id": self.rice.id, "closed": 1})]}),
+        ):  # fmt: skip
+            with self.subTest(vals=vals), self.assertRaisesRegex(AccessError, "Use the buttons"):
+                record.write(vals)
+        defaults = env["bridge.tally.line"].with_context(default_closed=3, default_note="z")
+        other = defaults.create({"tally_id": tally.id, "product_id": self.rice.id})
+        self.assertEqual((other.closed, other.note, other.env.context), (0, "z", defaults.env.context))
+        later = self.tally(self.store, {self.bread: 1})
+        with self.assertRaisesRegex(UserError, "is entered"):
+            other.tally_id = later.id
+        self.enter(tally)
+        self.assertEqual((tally.state, tally.user_id, line.held), ("entered", user, 2))
+        with self.assertRaisesRegex(UserError, "is entered"):
+            line.quantity = 5
+        with self.enter_registry_test_mode():
+            tally.action_draft()
+        self.assertEqual(tally.state, "draft")
+        auditor = new_test_user(self.env, "tally_reader", "pos_erp_bridge.group_bridge_auditor",
+                                company_id=self.company.id, company_ids=self.company.ids)  # fmt: skip
+        for action in ("action_enter", "action_draft"):
+            with self.assertRaisesRegex(AccessError, "allowed"):
+                getattr(later.with_user(auditor), action)()
+
     # -- entry -----------------------------------------------------------------------------------
     def test_scanning(self):
         """Code and Enter adds or counts up a line; several at once; an unknown code is kept and stops the entering."""
