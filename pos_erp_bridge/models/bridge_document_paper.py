@@ -12,7 +12,7 @@ class PosConfig(models.Model):
     _inherit = "pos.config"
 
     bridge_receipt_width = fields.Selection(
-        [(roll, f"{roll} mm") for roll in ROLLS], "Width of receipts", default=ROLLS[0], required=True,
+        [("80", "80 mm"), ("58", "58 mm")], "Width of receipts", default=ROLLS[0], required=True,
         help="Of the receipt printer's paper.",
     )  # fmt: skip
 

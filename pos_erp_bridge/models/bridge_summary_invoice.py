@@ -196,7 +196,8 @@ class BridgeSummaryInvoice(models.Model):
         content = Document._content(
             Document._issuer(company), moment, supply_date=closing, type="summary",
             relation="supersede" if covered else "issue", basis=basis, figures=figures,
-            lines=[line for move in self.move_ids for line in self._lines_of(move, basis)], period=[self.period_from.isoformat(), closing.isoformat()],
+            lines=[line for move in self.move_ids for line in self._lines_of(move, basis)],
+            period=[self.period_from.isoformat(), closing.isoformat()],
             counterparty=Document._counterparty(self.partner_id),
             original=covered.sorted("id")[:1]._as_original() if covered else None, summary=self._said(basis),
             amount_due=int(self.balance),
@@ -243,7 +244,11 @@ class BridgeSummaryInvoice(models.Model):
         return self.document_id.action_print()
 
     def action_open_moves(self):
+        title = self.env._("Invoices")
         return {
-            "type": "ir.actions.act_window", "name": self.env._("Invoices"), "res_model": "account.move",
-            "view_mode": "list,form", "domain": [("id", "in", (self.move_ids | self.adjustment_id).ids)],
-        }  # fmt: skip
+            "type": "ir.actions.act_window",
+            "name": title,
+            "res_model": "account.move",
+            "view_mode": "list,form",
+            "domain": [("id", "in", (self.move_ids | self.adjustment_id).ids)],
+        }

@@ -17,9 +17,7 @@ class BridgeSummaryWizard(models.TransientModel):
     def action_make(self):
         """Make drafts and show them."""
         self.ensure_one()
-        made = self.env["bridge.summary.invoice"]._make(
-            self.company_id, self.closing_date, self.partner_ids or None
-        )
+        made = self.env["bridge.summary.invoice"]._make(self.company_id, self.closing_date, self.partner_ids or None)
         if not made:
             raise UserError(
                 self.env._("There is nothing to invoice: no customer has this closing day, or all have theirs already.")

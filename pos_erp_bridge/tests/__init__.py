@@ -46,4 +46,8 @@ from . import (
     test_registration,
     test_document_tamper,
     test_document_race,
+    test_papers,
+    test_document_paper,
+    test_summary_invoice,
+    test_ui_receipt,
 )

@@ -5,7 +5,12 @@ ISSUER = {
     "name": "株式会社みどり商店", "registration_number": "T7000012050002",
     "address": "東京都中央区銀座1-2-3 みどりビル", "phone": "03-1234-5678",
 }  # fmt: skip
-BUYER = {"name": "青葉商事株式会社", "honorific": "御中", "address": "東京都千代田区丸の内4-5-6", "registration_number": ""}
+BUYER = {
+    "name": "青葉商事株式会社",
+    "honorific": "御中",
+    "address": "東京都千代田区丸の内4-5-6",
+    "registration_number": "",
+}
 
 
 def line(name, quantity, unit_price, amount, category, unit="個", note=""):
@@ -46,8 +51,9 @@ def receipt(**values):
         line("歯ブラシ ふつう", "3", 327, 981, "10", unit="本"),
     ]
     return content(
-        "simplified", "GNZ-000128", lines, [rate("10", 1247, 124), rate("8R", 1549, 123)],
+        "simplified", "GNZ-000128",
         **{
+            "lines": lines, "rates": [rate("10", 1247, 124), rate("8R", 1549, 123)],
             "discounts": [{"name": "会員割引 3%", "by_rate": {"10": -48, "8R": -48}}],
             "tenders": [{"name": "現金", "amount": 5000}, {"name": "お釣り", "amount": -1957}],
             **values,
@@ -64,8 +70,9 @@ def invoice(**values):
         line("送料", "1", 1200, 1200, "10", unit="式"),
     ]
     return content(
-        "qualified", "INV/2026/00042", lines, [rate("10", 26460, 2646), rate("8R", 55600, 4448)],
+        "qualified", "INV/2026/00042",
         **{
+            "lines": lines, "rates": [rate("10", 26460, 2646), rate("8R", 55600, 4448)],
             "basis": "excluded", "counterparty": dict(BUYER), "relation": "supersede",
             "original": {"number": "GNZ-000097", "supply_date": "2026-11-28", "type": "simplified"}, **values,
         },
@@ -75,8 +82,9 @@ def invoice(**values):
 def refund(**values):
     lines = [line("陶器マグカップ", "-6", 1980, -11880, "10", note="破損のため")]
     return content(
-        "return", "RINV/2026/00007", lines, [rate("10", -11880, -1188)],
+        "return", "RINV/2026/00007",
         **{
+            "lines": lines, "rates": [rate("10", -11880, -1188)],
             "basis": "excluded", "counterparty": dict(BUYER), "relation": "return", "reason": "配送中の破損",
             "supply_at": "2026-12-03T14:00:00+09:00", "supply_date": "2026-12-03",
             "issued_at": "2026-12-03T14:00:00+09:00",
@@ -90,7 +98,8 @@ def summary(**values):
         ("2026-11-02", "INV/2026/00030", [("ギフトセット(焼き菓子12個入)", "10", 2800, 28000, "8R", "箱"),
                                           ("有機緑茶 ティーバッグ 50包", "24", 1150, 27600, "8R", "袋")]),
         ("2026-11-06", "INV/2026/00031", [("陶器マグカップ", "6", 1980, 11880, "10", "個"),
-                                          ("包装・熨斗", "6", 150, 900, "10", "式"), ("送料", "1", 550, 550, "10", "式")]),
+                                          ("包装・熨斗", "6", 150, 900, "10", "式"),
+                                          ("送料", "1", 550, 550, "10", "式")]),
         ("2026-11-17", "INV/2026/00034", [("急須 黒", "8", 3950, 31600, "10", "個")]),
         ("2026-11-20", "RINV/2026/00006", [("陶器マグカップ", "-2", 1980, -3960, "10", "個")]),
         ("2026-11-24", "INV/2026/00036", [("有機緑茶 ティーバッグ 50包", "8", 1050, 8400, "8R", "袋"),
@@ -101,14 +110,15 @@ def summary(**values):
         for _day, number, rows in slips
         for name, quantity, price, amount, category, unit in rows
     ]
-    deliveries = [
-        {"date": day, "number": number, "amount": sum(row[3] for row in rows)} for day, number, rows in slips
-    ]
+    deliveries = [{"date": day, "number": number, "amount": sum(row[3] for row in rows)} for day, number, rows in slips]
     return content(
-        "summary", "S00000011", lines, [rate("10", 77270, 7727), rate("8R", 64000, 5120)],
+        "summary", "S00000011",
         **{
+            "lines": lines, "rates": [rate("10", 77270, 7727), rate("8R", 64000, 5120)],
             "basis": "excluded", "counterparty": dict(BUYER), "period": ["2026-11-01", "2026-11-30"],
             "supply_date": "2026-11-30", "issued_at": "2026-11-30T18:00:00+09:00", "store": "",
+            "relation": "supersede",
+            "original": {"number": "INV/2026/00030", "supply_date": "2026-11-02", "type": "qualified"},
             "summary": {
                 "closing_day": 31, "previous_balance": 128400, "received": 100000, "carried_over": 28400,
                 "this_period": 154117, "balance": 182517, "deliveries": deliveries,

@@ -48,7 +48,7 @@ class TestPapers(TransactionCase):
             text = self.text(papers.receipt(), roll)
             self.assert_in_order(
                 text, "株式会社みどり商店", "登録番号 T7000012050002", "領収書", "適格簡易請求書", "2026/11/28 10:15",
-                "おにぎり 紅鮭 ※", "2 個 × 151 ¥302", "単3乾電池 4本 1 個", "会員割引 3% -¥96", "合計 ¥3,043",
+                "おにぎり 紅鮭※ 2個 × 151 ¥302", "単3乾電池 4本 1個", "会員割引 3% -¥96", "合計 ¥3,043",
                 "10%対象 ¥1,371", "内消費税 ¥124", "8%対象※ ¥1,672", "内消費税 ¥123", "※は軽減税率対象",
             )  # fmt: skip
 
@@ -70,15 +70,24 @@ class TestPapers(TransactionCase):
     def test_summary_invoice_carries_over_and_lists_slips(self):
         text = self.text(papers.summary())
         self.assert_in_order(
-            text, "適格請求書", "取引期間 2026年11月1日 〜 2026年11月30日", "前回請求額", "御入金額", "繰越額", "今回お買上額",
-            "消費税", "今回請求額", "¥128,400 ¥100,000 ¥28,400 ¥141,270 ¥12,847 ¥182,517", "2026/11/02 INV/2026/00030",
+            text, "適格請求書", "取引期間 2026年11月1日〜2026年11月30日", "前回請求額", "御入金額", "繰越額",
+            "今回お買上額", "消費税", "今回請求額", "¥128,400 ¥100,000 ¥28,400 ¥141,270 ¥12,847 ¥182,517", "2026/11/02 INV/2026/00030",
             "ギフトセット(焼き菓子12個入) ※", "RINV/2026/00006", "-3,960", "10%対象 ¥77,270", "8%対象※ ¥64,000",
+            "各伝票に代わる",
         )  # fmt: skip
+
+    def test_a_summary_of_qualified_notes_is_no_qualified_invoice(self):
+        """It says where its tax comes from, and replaces nothing."""
+        issuer = {**papers.ISSUER, "registration_number": ""}
+        text = self.text(papers.summary(relation="issue", original=None, is_qualified=False, issuer=issuer))
+        self.assertIn("各伝票に記載した消費税額の合計", text)
+        self.assertNotIn("適格", text)
+        self.assertNotIn("代わる", text)
 
     def test_totals_per_rate_are_there_with_one_rate_as_well(self):
         lines = [papers.line("歯ブラシ ふつう", "1", 327, 327, "10")]
         content = papers.receipt(lines=lines, discounts=[], rates=[papers.rate("10", 298, 29)])
-        self.assertIn("10%対象 ¥327 ( 内消費税 ¥29 )", self.text(content, "58"))
+        self.assertIn("10%対象 ¥327 (内消費税 ¥29)", self.text(content, "58"))
         self.assertIn("10%対象 ¥298 ¥29 ¥327", self.text(content))
         self.assertNotIn("軽減税率", self.text(content))
 
@@ -124,7 +133,10 @@ class TestPapers(TransactionCase):
     @drawn()
     def test_every_paper_fits_its_pages(self):
         """A roll is one page whatever is on it; the sheets of an invoice are as many as were planned."""
-        notes = [papers.line(f"とても長い名前の商品その{i} とても長い名前の商品", "1", 100, 100, "8R", note="備考") for i in range(40)]
+        notes = [
+            papers.line(f"とても長い名前の商品その{i} とても長い名前の商品", "1", 100, 100, "8R", note="備考")
+            for i in range(40)
+        ]
         for roll in ("80", "58"):
             self.assertEqual(self.page_count(papers.receipt(lines=notes), roll), 1)
         lines = [papers.line(f"商品{i:03}", "1", 100, 100, "10") for i in range(60)]
