@@ -1,11 +1,10 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-import { isJapanese, isReduced, ratesOf, registrationNumber } from "./receipt_tax";
 import { Orderline } from "@point_of_sale/app/components/orderline/orderline";
 import { OrderReceipt } from "@point_of_sale/app/screens/receipt_screen/receipt/order_receipt";
 import { ReceiptHeader } from "@point_of_sale/app/screens/receipt_screen/receipt/receipt_header/receipt_header";
-import { categoryOf } from "./receipt_tax";
 import { patch } from "@web/core/utils/patch";
 import { _t } from "@web/core/l10n/translation";
+import { categoryOf, isJapanese, isReduced, ratesOf, registrationNumber } from "./receipt_tax";
 
 const { DateTime } = luxon;
 
@@ -30,7 +29,7 @@ patch(OrderReceipt.prototype, {
     },
 
     get bridgeRates() {
-        return ratesOf(this.order.prices.baseLines, this.order.orderSign);
+        return ratesOf(this.order.prices.baseLines);
     },
 
     get bridgeHasReduced() {

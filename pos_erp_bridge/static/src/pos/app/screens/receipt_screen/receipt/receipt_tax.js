@@ -39,8 +39,11 @@ function labelOf(category, percent) {
     return _t("Subject to %s%%", percent);
 }
 
-/** [{category, label, base, tax, total}] of the lines as the tax engine rounded them, the highest rate first. */
-export function ratesOf(baseLines, sign = 1) {
+/**
+ * [{category, label, base, tax, total}] of the lines as the tax engine rounded them, the highest rate first; of a
+ * return below zero, as its total.
+ */
+export function ratesOf(baseLines) {
     const rates = {};
     for (const line of baseLines) {
         const details = line.tax_details;
@@ -48,8 +51,8 @@ export function ratesOf(baseLines, sign = 1) {
         const category = categoryOf(taxes);
         const percent = Math.max(0, ...taxes.map((tax) => tax.amount));
         const rate = (rates[category] ||= { category, percent, base: 0, tax: 0 });
-        rate.base += sign * (details.total_excluded + (details.delta_total_excluded || 0));
-        rate.tax += sign * details.taxes_data.reduce((sum, data) => sum + data.tax_amount, 0);
+        rate.base += details.total_excluded + (details.delta_total_excluded || 0);
+        rate.tax += details.taxes_data.reduce((sum, data) => sum + data.tax_amount, 0);
     }
     return Object.values(rates)
         .sort((a, b) => b.percent - a.percent)
