@@ -5,8 +5,9 @@ need_packages() {
     local wanted=(ca-certificates python3 python3-venv) missing=()
     command -v dpkg-query >/dev/null || { need_commands "$1"; return; }
     if [ "$1" = all ]; then
-        # libmagic1: attachments; fonts-noto-cjk: Japanese in screenshots and receipts.
-        wanted+=(chromium fonts-noto-cjk libmagic1)
+        # libmagic1: attachments; fonts-noto-cjk: Japanese in screenshots and papers; wkhtmltopdf: Odoo's PDFs;
+        # poppler-utils: pictures of them.
+        wanted+=(chromium fonts-noto-cjk libmagic1 wkhtmltopdf poppler-utils)
         if [ -n "${PGHOST:-}" ]; then wanted+=(postgresql-client); else wanted+=(postgresql); fi
     fi
     local package
@@ -55,7 +56,9 @@ need_commands() {
         command -v psql >/dev/null || missing+=(psql)
         [ -n "${PGHOST:-}" ] || pg_bin initdb >/dev/null || missing+=(initdb)
         command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+        command -v wkhtmltopdf >/dev/null || missing+=(wkhtmltopdf)
+        command -v pdftoppm >/dev/null || missing+=(pdftoppm)
     fi
     [ "${#missing[@]}" = 0 ] || die "please install what provides: ${missing[*]}
-(on Debian: apt-get install python3 python3-venv postgresql chromium fonts-noto-cjk libmagic1)"
+(on Debian: apt-get install python3 python3-venv postgresql chromium fonts-noto-cjk libmagic1 wkhtmltopdf poppler-utils)"
 }

@@ -81,6 +81,19 @@ run_bench() {
     run_child "$with" "$file" "$@" </dev/null
 }
 
+# Pictures of the papers in the manual, from the PDFs a customer gets.
+run_papers() {
+    local db=bridge_papers_$$
+    copy_db "$TEMPLATE_DB" "$db" || die "cannot copy the template database"
+    step "install the addon on a copy of the template"
+    export_contract
+    logged papers-install odoo -c "$ODOO_CONF" -d "$db" -i pos_erp_bridge --stop-after-init --no-http &&
+        odoo shell -c "$ODOO_CONF" -d "$db" --no-http <"$ROOT/scripts/make_papers.py" 2>"$LOGS/papers.log"
+    local status=$?
+    drop_db "$db"
+    [ "$status" = 0 ] || die "see $LOGS/papers.log"
+}
+
 run_demo() {
     [ -f "$ROOT/demo/run_demo.py" ] || die "demo/run_demo.py is missing from this checkout"
     need_port "$HTTP_PORT" BRIDGE_HTTP_PORT

@@ -48,4 +48,8 @@ from . import (
     test_tax_engine,
     test_tax_till,
     test_registration,
+    test_papers,
+    test_document_paper,
+    test_summary_invoice,
+    test_ui_receipt,
 )

@@ -1,0 +1,73 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import { Orderline } from "@point_of_sale/app/components/orderline/orderline";
+import { OrderReceipt } from "@point_of_sale/app/screens/receipt_screen/receipt/order_receipt";
+import { ReceiptHeader } from "@point_of_sale/app/screens/receipt_screen/receipt/receipt_header/receipt_header";
+import { patch } from "@web/core/utils/patch";
+import { _t } from "@web/core/l10n/translation";
+import { categoryOf, isJapanese, isReduced, ratesOf, registrationNumber } from "./receipt_tax";
+
+const { DateTime } = luxon;
+
+/** The day of supply in Japan; of a return the one of the sale, whose registration counts. */
+function supplyDay(order) {
+    const original = order.lines.map((line) => line.refunded_orderline_id?.order_id).find(Boolean);
+    const moment = (original || order).date_order || DateTime.now();
+    return moment.setZone("Asia/Tokyo");
+}
+
+patch(OrderReceipt.prototype, {
+    get bridgeIsJapanese() {
+        return isJapanese(this.order.company);
+    },
+
+    get bridgeIsNarrow() {
+        return this.bridgeIsJapanese && this.order.config.bridge_receipt_width === "58";
+    },
+
+    get bridgeIsIncluded() {
+        return this.order.config.iface_tax_included === "total";
+    },
+
+    get bridgeRates() {
+        return ratesOf(this.order.prices.baseLines);
+    },
+
+    get bridgeHasReduced() {
+        return this.bridgeRates.some((rate) => isReduced(rate.category));
+    },
+
+    get vatText() {
+        if (!this.bridgeIsJapanese) {
+            return super.vatText;
+        }
+        // Above, and only when registered.
+        return "";
+    },
+});
+
+patch(ReceiptHeader.prototype, {
+    get bridgeNumber() {
+        const { order } = this;
+        return isJapanese(order.company) && registrationNumber(order.company, supplyDay(order).toISODate());
+    },
+
+    get bridgeKind() {
+        return this.order.isRefund ? _t("Qualified return invoice") : _t("Simplified qualified invoice");
+    },
+
+    get bridgeOriginalDay() {
+        const isReturn = isJapanese(this.order.company) && this.order.isRefund;
+        return isReturn ? supplyDay(this.order).toISODate().replaceAll("-", "/") : "";
+    },
+});
+
+patch(Orderline.prototype, {
+    get lineScreenValues() {
+        const values = super.lineScreenValues;
+        const { line } = this;
+        if (values.isReceipt && isJapanese(line.order_id.company) && isReduced(categoryOf(line.tax_ids))) {
+            values.name = `${values.name}※`;
+        }
+        return values;
+    },
+});
