@@ -1,9 +1,7 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-from itertools import groupby
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, groupby
 
 from ..fiscal.chain import canonical, link
 from ..fiscal.register import Row, broken, chained, parse, start
@@ -16,6 +14,7 @@ class BridgeUnchanged(models.AbstractModel):
     _name = "bridge.unchanged"
     _description = "Row that is written once"
 
+    # pylint: disable=method-required-super,no-raise-unlink
     @api.model_create_multi
     def create(self, vals_list):
         raise UserError(self.env._("A document is only registered with the sale or invoice it is about."))
@@ -44,11 +43,11 @@ class BridgeChained(models.AbstractModel):
     _inherit = ["bridge.unchanged"]
     _description = "Row of a chain of hashes"
 
-    company_id = fields.Many2one("res.company", "Company", required=True, readonly=True)
+    company_id = fields.Many2one("res.company", required=True, readonly=True)
     content = fields.Text(required=True, readonly=True, prefetch=False)
     position = fields.Integer("Place in the chain", readonly=True)
     previous_hash = fields.Char("Hash before", readonly=True)
-    hash = fields.Char("Hash", readonly=True)
+    hash = fields.Char(readonly=True)
 
     # -- appending ---------------------------------------------------------------------------------
     @api.model

@@ -55,7 +55,7 @@ class BridgeDocument(models.Model):
     period_to = fields.Date("To", readonly=True)
     issued_at = fields.Datetime("Issued", required=True, readonly=True)
     user_id = fields.Many2one("res.users", "Issued by", readonly=True, ondelete="restrict")
-    channel_id = fields.Many2one("bridge.channel", "Channel", readonly=True, ondelete="restrict")
+    channel_id = fields.Many2one("bridge.channel", readonly=True, ondelete="restrict")
     bridge_store_id = fields.Many2one("bridge.store", "Connected store", readonly=True, ondelete="restrict")
     config_id = fields.Many2one("pos.config", "Point of sale", readonly=True, ondelete="restrict")
     store = fields.Char(readonly=True)
@@ -71,12 +71,10 @@ class BridgeDocument(models.Model):
     rounding = fields.Selection([("down", "Down"), ("half_up", "Half up"), ("up", "Up")], readonly=True)
     base_total = fields.Integer("Without tax", readonly=True, aggregator="sum")
     tax_total = fields.Integer("Tax", readonly=True, aggregator="sum")
-    total = fields.Integer("Total", readonly=True, aggregator="sum")
+    total = fields.Integer(readonly=True, aggregator="sum")
     rate_ids = fields.One2many("bridge.document.rate", "document_id", "Rates", readonly=True)
     rendering_ids = fields.One2many("bridge.document.rendering", "document_id", "Printed", readonly=True)
-    original_id = fields.Many2one(
-        "bridge.document", "Original", readonly=True, ondelete="restrict", index="btree_not_null"
-    )
+    original_id = fields.Many2one("bridge.document", readonly=True, ondelete="restrict", index="btree_not_null")
     later_ids = fields.One2many("bridge.document", "original_id", "Documents pointing here", readonly=True)
     superseded_ids = fields.Many2many(
         "bridge.document", "bridge_document_superseded_rel", "document_id", "superseded_id", "Replaces", readonly=True
@@ -267,5 +265,5 @@ class BridgeDocumentRate(models.Model):
     percent = fields.Integer(readonly=True)
     is_reduced = fields.Boolean("Reduced", readonly=True)
     base = fields.Integer("Without tax", readonly=True)
-    tax = fields.Integer("Tax", readonly=True)
-    total = fields.Integer("Total", readonly=True)
+    tax = fields.Integer(readonly=True)
+    total = fields.Integer(readonly=True)

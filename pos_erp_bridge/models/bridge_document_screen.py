@@ -13,7 +13,7 @@ class BridgeDocument(models.Model):
 
     said = fields.Html("What it says", compute="_compute_said", sanitize=False)
     law_items = fields.Html("Mandatory items", compute="_compute_said", sanitize=False)
-    missing_items = fields.Char("Missing", compute="_compute_said", help="Mandatory items that are not on it.")
+    missing_items = fields.Char("Absent items", compute="_compute_said", help="Mandatory items that are not on it.")
 
     @api.depends("type")
     @api.depends_context("lang")
