@@ -95,3 +95,13 @@ def fiscal_document(env, store, product):
     )
     vals = {"content": content, "company_id": company.id, "channel_id": store.channel_id.id}
     Document._issue([vals])._freeze(b"%PDF")
+
+
+@sample
+def summary_invoice(env, store, product):
+    env["bridge.summary.invoice"].create(
+        {
+            "company_id": store.company_id.id, "partner_id": env["res.partner"].create({"name": "Buyer"}).id,
+            "period_from": "2026-11-01", "closing_date": "2026-11-30",
+        }
+    )  # fmt: skip
