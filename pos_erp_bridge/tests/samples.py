@@ -109,3 +109,13 @@ def books(env, store, product):
         "sealed_at": "2026-11-20 03:00:00", "user_id": env.uid,
     }  # fmt: skip
     Seal._append([{**row, "content": {**row, "entry": {}, "lines": {}}}])
+
+
+@sample
+def summary_invoice(env, store, product):
+    env["bridge.summary.invoice"].create(
+        {
+            "company_id": store.company_id.id, "partner_id": env["res.partner"].create({"name": "Buyer"}).id,
+            "period_from": "2026-11-01", "closing_date": "2026-11-30",
+        }
+    )  # fmt: skip
