@@ -53,10 +53,29 @@
         "views/bridge_hold_views.xml",
         "views/bridge_stock_why_views.xml",
         "views/bridge_allocation_rule_views.xml",
+        "data/bridge_tax_rate_data.xml",
+        "views/bridge_tax_views.xml",
     ],
     "assets": {
-        "web.assets_backend": ["pos_erp_bridge/static/src/backend/**/*"],
-        "point_of_sale._assets_pos": ["pos_erp_bridge/static/src/pos/**/*"],
+        "web.assets_backend": [
+            "pos_erp_bridge/static/src/backend/**/*",
+            "pos_erp_bridge/static/src/fiscal/tax_calculator.js",
+            "pos_erp_bridge/static/src/fiscal/account_tax_patch.js",
+        ],
+        "point_of_sale._assets_pos": [
+            "pos_erp_bridge/static/src/pos/**/*",
+            "pos_erp_bridge/static/src/fiscal/tax_calculator.js",
+            "pos_erp_bridge/static/src/fiscal/account_tax_patch.js",
+        ],
+        # Odoo has its tax helper there too: a self-order screen and the page that compares it with Python.
+        "pos_self_order.assets": [
+            "pos_erp_bridge/static/src/fiscal/tax_calculator.js",
+            "pos_erp_bridge/static/src/fiscal/account_tax_patch.js",
+        ],
+        "web.assets_frontend": [
+            "pos_erp_bridge/static/src/fiscal/tax_calculator.js",
+            "pos_erp_bridge/static/src/fiscal/account_tax_patch.js",
+        ],
         "web.assets_tests": ["pos_erp_bridge/static/tests/tours/**/*"],
     },
     "application": True,

@@ -93,4 +93,9 @@ from . import (
     sale_quotation_hold,
     bridge_hold_offer,
     sale_pickup,
+    account_tax,
+    account_tax_rounding,
+    account_tax_discount,
+    res_partner,
+    bridge_tax_rate,
 )

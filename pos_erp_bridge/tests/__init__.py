@@ -39,4 +39,8 @@ from . import (
     test_tally,
     test_shortage,
     test_quotation_hold,
+    test_tax_documents,
+    test_tax_engine,
+    test_tax_till,
+    test_registration,
 )
