@@ -134,11 +134,14 @@ race_stage() {
     drop_db "$db"
 }
 
-# Odoo's own till tours in a browser, with the addon installed.
+# Odoo's own till tours in a browser, with the addon installed; and its tax tests, whose helper the addon changes for
+# Japanese companies only, in Python and in a browser.
 tours_stage() {
     installed_db tours || return
-    odoo_tests tours /point_of_sale:TestUi.test_01_pos_basic_order,/point_of_sale:TestUi.test_07_product_combo \
-        "${TEST_DB}_main"
+    local tills=/point_of_sale:TestUi.test_01_pos_basic_order,/point_of_sale:TestUi.test_07_product_combo
+    local totals=/account:TestTaxesTaxTotalsSummary.test_taxes_l10n_be
+    local discount=/account:TestTaxesGlobalDiscount.test_taxes_l10n_br_generic_helpers
+    odoo_tests tours "$tills,${totals}_invoices,${totals}_generic_helpers,$discount" "${TEST_DB}_main"
 }
 
 # On a database with nothing else, then away again; and beside demo data.

@@ -22,6 +22,7 @@ class AccountTax(models.Model):
             ("0X", "Out of scope"),
         ],
         "Consumption tax category", compute="_compute_bridge_tax_category", store=True, readonly=False,
+        copy=False,  # a copy is made to be another rate
         help="What Japanese receipts and invoices add up and round together. Food and newspapers both have 8%, but are"
         " booked apart; exempt and out of scope both have none, but count differently in the tax return."
         " Without a category a tax is rounded as Odoo does.",
@@ -47,7 +48,8 @@ class AccountTax(models.Model):
                     self.env._(
                         "%(tax)s is in a consumption tax category of %(percent)s%%, but is no tax of %(percent)s%%."
                         " Choose another category, or none.",
-                        tax=tax.name, percent=percent,
+                        tax=tax.name,
+                        percent=percent,
                     )  # fmt: skip
                 )
 

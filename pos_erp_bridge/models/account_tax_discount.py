@@ -56,9 +56,7 @@ class AccountTax(models.Model):
             if len(line["tax_ids"]) == 1 and line["tax_ids"].bridge_tax_category:
                 by_percent.setdefault(int(line["tax_ids"].amount), {})[place] = parts[place]
         for percent, same in by_percent.items():
-            tax = rounding.round_tax(
-                sum(same.values()), percent, included=True, direction=company.bridge_tax_rounding
-            )
+            tax = rounding.round_tax(sum(same.values()), percent, included=True, direction=company.bridge_tax_rounding)
             taxes |= rounding.split(tax, same) if tax else dict.fromkeys(same, 0)
         return taxes
 

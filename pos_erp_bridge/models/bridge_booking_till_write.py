@@ -107,7 +107,7 @@ class BridgeBookingTill(models.AbstractModel):
         """A line as sold: shelf price, quantity and one discount that holds this line's share of every discount.
 
         The price stays visible and a refund on a screen gives back what was paid. Odoo would recompute tax from
-        it and round half up; the receipt's own tax is the legal one, so it is handed to the tax engine with
+        it as the company rounds; the receipt's own tax is the legal one, so it is handed to the tax engine with
         the line and every later computation (closing entry, invoice) uses it as it is.
         """
         quantity, amount, tax_amount = float(line.quantity), float(line.amount), float(line.tax)

@@ -16,8 +16,8 @@ class BridgeTaxRate(models.Model):
     percent = fields.Integer("Percent", required=True)
     national = fields.Float("National (%)", digits=(4, 2))
     local = fields.Float("Local (%)", digits=(4, 2))
-    valid_from = fields.Date(required=True, help="Day of supply from which the rate is taken.")
-    valid_to = fields.Date(help="Last day of supply; empty: no end is known.")
+    valid_from = fields.Date("From", required=True, help="Day of supply from which the rate is taken.")
+    valid_to = fields.Date("To", help="Last day of supply; empty: no end is known.")
     transitional = fields.Boolean(help="Kept for supplies that a reform leaves at the old rate.")
     is_enacted = fields.Boolean("In force", help="Off: only prepared. It is not taken for any document.")
     note = fields.Char(compute="_compute_note")
@@ -29,9 +29,7 @@ class BridgeTaxRate(models.Model):
     @api.depends("is_enacted")
     def _compute_note(self):
         for rate in self:
-            rate.note = not rate.is_enacted and self.env._(
-                "Prepared, switched off: not promulgated as far as known."
-            )
+            rate.note = not rate.is_enacted and self.env._("Prepared, switched off: not promulgated as far as known.")
 
     @api.model
     def _sync(self):

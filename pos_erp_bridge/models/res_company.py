@@ -28,7 +28,7 @@ class ResCompany(models.Model):
     )
     bridge_registration_to = fields.Date("Registered to", help="Last day of the registration; empty while it lasts.")
     bridge_document_rounding = fields.Selection(
-        TAX_ROUNDINGS, compute="_compute_bridge_document_rounding", compute_sudo=True,
+        TAX_ROUNDINGS, "Rounding of documents", compute="_compute_bridge_document_rounding", compute_sudo=True,
         help="Of a Japanese company its rounding of consumption tax; empty: documents are rounded as Odoo does.",
     )
 

@@ -14,6 +14,9 @@ class ResConfigSettings(models.TransientModel):
     bridge_document_rounding = fields.Selection(related="company_id.bridge_document_rounding")
     bridge_tax_rounding = fields.Selection(related="company_id.bridge_tax_rounding", readonly=False)
     bridge_output_tax_method = fields.Selection(related="company_id.bridge_output_tax_method", readonly=False)
-    bridge_registration_number = fields.Char("Registration number", related="company_id.vat", readonly=False)
+    bridge_registration_number = fields.Char(
+        "Registration number", related="company_id.vat", readonly=False,
+        help="T and 13 digits, as on the company's contact.",
+    )  # fmt: skip
     bridge_registration_from = fields.Date(related="company_id.bridge_registration_from", readonly=False)
     bridge_registration_to = fields.Date(related="company_id.bridge_registration_to", readonly=False)

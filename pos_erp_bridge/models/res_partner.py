@@ -30,12 +30,13 @@ class ResPartner(models.Model):
         if self.env.context.get("no_vat_validation"):
             return
         for partner in self.filtered(_is_japanese):
-            if partner.vat != "/" and not self.check_vat_jp(partner.vat):
+            if partner.vat != "/" and not registration.parse(partner.vat).shape_ok:
                 raise ValidationError(
                     self.env._(
                         "%(partner)s: %(number)s is no registration number. It is T and 13 digits,"
                         " e.g. T7000012050002; a corporate number without T goes into the company ID.",
-                        partner=partner.display_name, number=partner.vat,
+                        partner=partner.display_name,
+                        number=partner.vat,
                     )  # fmt: skip
                 )
 

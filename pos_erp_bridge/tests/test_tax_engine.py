@@ -192,8 +192,8 @@ class TestTaxEngine(JapaneseTaxCase):
             food.bridge_tax_category = "10"
 
     def test_rates_are_those_of_the_law(self):
-        """Everybody may look them up, nobody may change them; the cut for food is there and off."""
-        user = new_test_user(self.env, "rates_reader", "base.group_user")
+        """Who uses the bridge may look them up, nobody may change them; the cut for food is there and off."""
+        user = new_test_user(self.env, "rates_reader", "pos_erp_bridge.group_bridge_user")
         rates = self.env["bridge.tax.rate"].with_user(user).search([])
         self.assertEqual(len(rates), len(RATES))
         cut = rates.filtered(lambda rate: rate.category == "1F")

@@ -78,12 +78,12 @@ class TestTillClosing(BridgeCommon):
 
     def test_entry_that_differs_is_undone(self):
         """Something between the receipts and the entry changes a yen: nothing is posted, and the amounts are named."""
-        event = self.book(self.sale(self.line(self.brush, 105, tax=9)))
+        event = self.book(self.sale(self.line(self.brush, 105, tax=10)))
         order, closing = self.order(event), self.day(event)
-        order.lines.extra_tax_data = False  # Odoo recomputes: 10 instead of 9
+        order.lines.extra_tax_data = False  # Odoo recomputes: 9 instead of 10
         self.assertFalse(closing._close(is_forced=True))
         self.assertEqual((closing.state, order.session_id.state, order.state), ("blocked", "opened", "paid"))
-        self.assertIn("receipts 9, entry 10, a difference of -1", closing.message)
+        self.assertIn("receipts 10, entry 9, a difference of 1", closing.message)
         self.assertFalse(order.session_id.move_id)
 
     def test_stock_is_moved_once_and_valued(self):

@@ -67,10 +67,10 @@ class TestTillSales(BridgeCommon):
 
     def test_printed_tax_survives_odoos_own_computation(self):
         """Wherever Odoo computes the order again, it comes to the printed tax, not to its own rounding."""
-        # 10% in 105: 9.545, printed 9, Odoo would say 10.
-        order = self.order(self.book(self.sale(self.line(self.brush, 105, tax=9))))
+        # 10% in 105: 9.545, printed 10; the company rounds down and would say 9.
+        order = self.order(self.book(self.sale(self.line(self.brush, 105, tax=10))))
         order._compute_prices()
-        self.assertEqual((order.amount_tax, order.amount_total), (9, 105))
+        self.assertEqual((order.amount_tax, order.amount_total), (10, 105))
 
     def test_discount_keeps_the_shelf_price(self):
         """The line shows the price on the shelf and a discount that leads to what was paid, to the yen."""
