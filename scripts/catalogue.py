@@ -28,6 +28,14 @@ def missing(pot, catalogue):
             yield entry
 
 
+def unloadable(pot, catalogue):
+    """Odoo reads the module, and whether a term is of Python or JavaScript, in the comment above it."""
+    wanted = {(e.msgctxt, e.msgid): e.comment.split("\n") for e in pot}
+    for entry in catalogue:
+        if not set(wanted.get((entry.msgctxt, entry.msgid), ())) <= set(entry.comment.split("\n")):
+            yield entry
+
+
 def main(action, pot_path, po_path):
     pot = polib.pofile(pot_path)
     if Path(po_path).exists():
@@ -38,6 +46,9 @@ def main(action, pot_path, po_path):
         catalogue.fpath = po_path
     if action == "merge":
         catalogue.merge(pot)
+        comments = {(e.msgctxt, e.msgid): e.comment for e in pot}
+        for entry in catalogue:
+            entry.comment = comments.get((entry.msgctxt, entry.msgid), entry.comment)
         for entry in catalogue.obsolete_entries():
             catalogue.remove(entry)
         for entry in catalogue:
@@ -47,8 +58,11 @@ def main(action, pot_path, po_path):
     for entry in left[:30]:
         where = entry.occurrences[0][0] if entry.occurrences else ""
         print(f"not translated: {entry.msgid[:70]!r} ({where})")
-    print(f"{len(pot)} terms, {len(left)} not translated")
-    return int(action == "check" and bool(left))
+    lost = list(unloadable(pot, catalogue))
+    for entry in lost[:30]:
+        print(f"not read by Odoo, the comment above it is incomplete: {entry.msgid[:70]!r}")
+    print(f"{len(pot)} terms, {len(left)} not translated, {len(lost)} not read")
+    return int(action == "check" and bool(left or lost))
 
 
 if __name__ == "__main__":
