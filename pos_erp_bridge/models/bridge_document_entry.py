@@ -38,7 +38,7 @@ class BridgeDocument(models.Model):
     _inherit = "bridge.document"
 
     entry_id = fields.Many2one(
-        "account.move", "Entry", compute="_compute_entry_id", search="_search_entry_id", compute_sudo=True,
+        "account.move", compute="_compute_entry_id", search="_search_entry_id", compute_sudo=True,
         help="The journal entry that books it: the invoice itself, or the entry of its till's day.",
     )  # fmt: skip
 

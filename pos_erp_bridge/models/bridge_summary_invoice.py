@@ -35,7 +35,7 @@ class BridgeSummaryInvoice(models.Model):
     tax_total = fields.Monetary("Consumption tax", readonly=True)
     balance = fields.Monetary("This invoice", readonly=True)
     adjustment_id = fields.Many2one("account.move", "Tax adjustment", readonly=True, copy=False)
-    document_id = fields.Many2one("bridge.document", "Document", readonly=True, copy=False)
+    document_id = fields.Many2one("bridge.document", readonly=True, copy=False)
 
     _period_uniq = models.Constraint(
         "UNIQUE(company_id, partner_id, closing_date)", "The customer has a summary invoice of this day already."

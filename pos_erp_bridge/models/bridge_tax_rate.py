@@ -13,7 +13,7 @@ class BridgeTaxRate(models.Model):
         selection=lambda self: self.env["account.tax"]._fields["bridge_tax_category"]._description_selection(self.env),
         required=True,
     )
-    percent = fields.Integer("Percent", required=True)
+    percent = fields.Integer(required=True)
     national = fields.Float("National (%)", digits=(4, 2))
     local = fields.Float("Local (%)", digits=(4, 2))
     valid_from = fields.Date("From", required=True, help="Day of supply from which the rate is taken.")
