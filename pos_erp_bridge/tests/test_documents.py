@@ -336,8 +336,8 @@ class TestInvoiceDocuments(DocumentCase):
         self.assertEqual((back.original_id, back.total), (self.documents(order.account_move), -327))
 
     def test_posted_again(self):
-        """Reset and posted unchanged: nothing new. Changed: a correction that says so. Only where the company lets posted
-        entries be edited."""
+        """Where a company lets posted entries be edited: reset and posted unchanged, nothing new. Changed: a correction
+        that says so."""
         self.company.bridge_keeps_books = False
         journals = self.env["account.journal"].search([("company_id", "=", self.company.id)])
         journals.restrict_mode_hash_table = False
