@@ -85,7 +85,9 @@ class BridgeChannel(models.Model):
             if not is_first and stream not in MASTER_DATA and self._can(Capability.WEBHOOKS):
                 self.repaired_count += new
             self._wake("inbound")
-        return bool(page.cursor) or until < now
+        # What came while several pages were read is for the next poll: a pass overlaps the one before it, so one that
+        # takes longer than a moment would never end.
+        return bool(page.cursor) or until < fields.Datetime.subtract(now, minutes=self.poll_minutes)
 
     def _watermark(self, stream):
         mark = self.watermark_ids.filtered(lambda m: m.stream == stream)

@@ -2,6 +2,7 @@
 """One list of promises every registered connector keeps, tried against its own sandbox."""
 
 import json
+import time
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -102,6 +103,30 @@ class Conformance:
             self.assertIn(read, range(1, 5), "the first page was kept, the rest is to come")
             self.poll(vendor)
         self.assertTrue(all(self.events(vendor, external_id) for external_id in ids))
+
+    def test_a_slow_pass_ends(self):
+        """A pass reads the last minutes of the one before again. One that takes its time must not go on for that."""
+        vendor = self.connected(Capability.WEBHOOKS)
+        stream = "sale" if vendor.channel._can(Capability.SALES_IN) else "order"
+        connector = registered()[vendor.system]
+        spec = connector.streams[stream]
+        small = {**connector.streams, stream: type(spec)(spec.name, spec.lookback, spec.window, 2)}
+        for _ in range(5):
+            vendor.sell(TEA)
+        pull, periods = connector.pull, []
+
+        def slow(self, name, since, until, cursor=None):
+            if name == stream:
+                periods.append((since, until))
+                if len(periods) > 20:
+                    raise AssertionError("the poll does not end")
+                time.sleep(0.6)
+            return pull(self, name, since, until, cursor)
+
+        with patch.object(connector, "streams", small), patch.object(connector, "pull", slow):
+            self.poll(vendor)
+        self.assertGreater(len(periods), 2, "several pages")
+        self.assertEqual(len(set(periods)), 1, "one pass")
 
     def test_too_many_requests_waits_and_goes_on(self):
         vendor = self.connected(Capability.WEBHOOKS)
