@@ -41,21 +41,20 @@ NUMBERS = """
            array_agg(DISTINCT l.parent_path) FILTER (
                WHERE s.is_promise AND w.path LIKE l.parent_path || '_%') AS around
       FROM unnest(a_place_products, a_place_paths, a_place_needs) AS w(product_id, path, needed)
-      LEFT JOIN (
+      LEFT JOIN LATERAL (
         {stock}
-        SELECT product_id, location_id, -sum(quantity) AS quantity, true AS is_promise, min(expires_at) AS expires_at
+        SELECT location_id, -sum(quantity) AS quantity, true AS is_promise, min(expires_at) AS expires_at
           FROM bridge_hold
-         WHERE product_id = ANY(a_place_products) AND state = 'active' AND source = a_source
+         WHERE product_id = w.product_id AND state = 'active' AND source = a_source
            AND NOT (coalesce(channel_id, 0) = a_channel AND order_ref = a_order AND line_ref = ANY(a_lines))
-         GROUP BY product_id, location_id
-        ) s ON s.product_id = w.product_id
+         GROUP BY location_id
+        ) s ON true
       LEFT JOIN stock_location l ON l.id = s.location_id
      GROUP BY w.product_id, w.path, w.needed
 """
 STOCK = """
-        SELECT product_id, location_id, quantity - reserved_quantity AS quantity, false AS is_promise,
-               NULL::timestamp AS expires_at
-          FROM stock_quant WHERE product_id = ANY(a_place_products)
+        SELECT location_id, quantity - reserved_quantity AS quantity, false AS is_promise, NULL::timestamp AS expires_at
+          FROM stock_quant WHERE product_id = w.product_id
          UNION ALL
 """
 # What came in already of preorders that are asked for again is theirs, and need not come.

@@ -7,13 +7,14 @@ what must be exact takes its lock on another connection *before* the working tra
 
 import hashlib
 import os
+import select
 from contextlib import contextmanager
 
-from psycopg2 import InterfaceError, OperationalError
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED, TRANSACTION_STATUS_IDLE
 
 from odoo.modules.registry import Registry
+from odoo.tools import SQL
 
 LANE_PATIENCE_MS = 10_000
 # Another transaction got in between: nothing is wrong, the same again will do.
@@ -151,21 +152,30 @@ def promise_cursor(registry):
 
 
 def _begin_promise(registry, kept):
-    """A cursor at the start of a promise's transaction: a kept one that is still alive, or a new one."""
+    """A cursor no transaction is begun on: a kept one that is still alive, or a new one. What it is set to holds for
+    the session (the pool resets it), so a promise costs no statement more than itself."""
     while kept:
         try:
             cr = kept.pop()
         except IndexError:  # another thread was quicker
             break
-        try:
-            cr.execute(BEGIN_PROMISE, log_exceptions=False)
+        if _is_alive(cr):
             return cr
-        except (OperationalError, InterfaceError):  # the connection was closed meanwhile, by either side
-            if not cr.closed:
-                cr.close()
+        if not cr.closed:
+            cr.close()
     cr = registry.cursor()
-    cr.execute(BEGIN_PROMISE)
+    cr.connection.set_isolation_level(ISOLATION_LEVEL_READ_COMMITTED)
+    cr.execute(SQL("SET lock_timeout = %s", PROMISE_PATIENCE_MS))
     return cr
+
+
+def _is_alive(cr):
+    """Whether the connection was closed meanwhile, by either side. A server that left is something to be read."""
+    if cr.closed or cr.connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(cr.connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 # -- register -------------------------------------------------------------------------------------
