@@ -5,6 +5,7 @@ STAGES=lint,pure,addon,race,tours,install
 PASSED=0 FAILED=0 SKIPPED=0
 FAILURES=()
 TEST_DB=bridge_test_$$
+INSTALLED_DB=${TEST_DB}_installed
 
 count() { PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2)) SKIPPED=$((SKIPPED + $3)); }
 
@@ -16,7 +17,7 @@ finish() {
 }
 
 run_tests() {
-    local stages=$STAGES selectors=() pure=() tags=() stage began
+    local stages=$STAGES selectors=() pure=() tags=() stage
     while [ $# -gt 0 ]; do
         case $1 in
             --fast) stages=lint,pure,addon ;;
@@ -32,17 +33,56 @@ run_tests() {
         [[ ,$STAGES, == *",$stage,"* ]] || die "no such stage: $stage (there are $STAGES)"
     done
     case ,$stages, in
-        *,addon,* | *,race,* | *,tours,* | *,install,*) setup_all; setup_template; drop_stale ;;
+        *,addon,* | *,race,* | *,tours,*) setup_all; setup_template; drop_stale; install_once ;;
+        *,install,*) setup_all; setup_template; drop_stale ;;
         *) setup_base ;;
     esac
-    for stage in ${stages//,/ }; do
+    run_lanes ${stages//,/ }
+    [ -z "${PGHOST:-}" ] || drop_db "${INSTALLED_DB}" "${TEST_DB}"_{addon,race,tours,empty,demo}
+    finish
+}
+
+# The stage addon takes longer than all others together and keeps little more than one core busy: the others run
+# beside it, on databases and ports of their own.
+run_lanes() {
+    local stage first=() second=()
+    for stage; do
+        if [ "$stage" = addon ]; then first+=(addon); else second+=("$stage"); fi
+    done
+    local lanes=()
+    [ "${#first[@]}" = 0 ] || { start_group lane 1 "${first[@]}"; lanes+=("1 $CHILD"); }
+    [ "${#second[@]}" = 0 ] || { start_group lane 2 "${second[@]}"; lanes+=("2 $CHILD"); }
+    local entry
+    for entry in "${lanes[@]}"; do
+        wait "${entry#* }"
+        lane_result "${entry% *}"
+    done
+}
+
+lane() { # lane NUMBER STAGE...: in a shell of its own; what came of it goes to a file
+    local number=$1 stage began
+    shift
+    trap end_groups EXIT
+    trap 'exit 143' HUP INT TERM
+    CHILDREN=() PASSED=0 FAILED=0 SKIPPED=0 FAILURES=()
+    HTTP_PORT=$((HTTP_PORT + 40 * (number - 1)))
+    for stage; do
         began=$SECONDS
         step "== $stage"
         "${stage}_stage"
-        step "== $stage took $((SECONDS - began)) s; so far $PASSED passed, $FAILED failed, $SKIPPED skipped"
+        step "== $stage took $((SECONDS - began)) s; this lane so far: $PASSED passed, $FAILED failed, $SKIPPED skipped"
     done
-    [ -z "${PGHOST:-}" ] || drop_db "${TEST_DB}_main" "${TEST_DB}_empty" "${TEST_DB}_demo"
-    finish
+    printf '%s\n' "$PASSED $FAILED $SKIPPED" "${FAILURES[@]}" >"$LOGS/lane-$number"
+}
+
+lane_result() { # lane_result NUMBER
+    local counts=() failures=()
+    mapfile -t failures <"$LOGS/lane-$1"
+    rm -f "$LOGS/lane-$1"
+    read -ra counts <<<"${failures[0]:-}"
+    [ "${#counts[@]}" = 3 ] || { fail "lane $1 broke off"; return; }
+    count "${counts[@]}"
+    FAILURES+=("${failures[@]:1}")
 }
 
 # Selectors as for pytest: what is below pos_erp_bridge/tests is run by Odoo
@@ -98,11 +138,12 @@ PY
 }
 
 addon_stage() {
-    installed_db addon || return
+    local db=${TEST_DB}_addon
+    installed_copy addon "$db" || return
     local list=/pos_erp_bridge
     [ "${#tags[@]}" = 0 ] || list=$(IFS=,; echo "${tags[*]}")
-    odoo_tests addon "$list" "${TEST_DB}_main"
-    [ "${#tags[@]}" != 0 ] || check "ja.po covers every term" catalogue check "${TEST_DB}_main"
+    odoo_tests addon "$list" "$db"
+    [ "${#tags[@]}" != 0 ] || check "ja.po covers every term" catalogue check "$db"
 }
 
 # catalogue check|merge DB: the terms of the addon installed in DB against ja.po.
@@ -115,17 +156,16 @@ catalogue() {
 
 # ./run i18n: brings the new terms of the code into ja.po, to be translated there.
 run_i18n() {
-    installed_db i18n || return
-    catalogue merge "${TEST_DB}_main"
-    drop_db "${TEST_DB}_main"
+    install_once
+    [ "$INSTALLED" = no ] || catalogue merge "$INSTALLED_DB"
+    drop_db "$INSTALLED_DB"
 }
 
 # Concurrency tests commit for real; they are tagged -standard, so only this runs them.
 race_stage() {
     local db=${TEST_DB}_race
-    installed_db race || return
+    installed_copy race "$db" || return
     # With manufacturing: only then there are kits, which share components.
-    copy_db "${TEST_DB}_main" "$db" || die "cannot copy the database"
     if odoo_run race-mrp -d "$db" -i mrp; then
         odoo_tests race bridge_race/pos_erp_bridge "$db"
     else
@@ -137,11 +177,12 @@ race_stage() {
 # Odoo's own till tours in a browser, with the addon installed; and its tax tests, whose helper the addon changes for
 # Japanese companies only, in Python and in a browser.
 tours_stage() {
-    installed_db tours || return
+    local db=${TEST_DB}_tours
+    installed_copy tours "$db" || return
     local tills=/point_of_sale:TestUi.test_01_pos_basic_order,/point_of_sale:TestUi.test_07_product_combo
     local totals=/account:TestTaxesTaxTotalsSummary.test_taxes_l10n_be
     local discount=/account:TestTaxesGlobalDiscount.test_taxes_l10n_br_generic_helpers
-    odoo_tests tours "$tills,${totals}_invoices,${totals}_generic_helpers,$discount" "${TEST_DB}_main"
+    odoo_tests tours "$tills,${totals}_invoices,${totals}_generic_helpers,$discount" "$db"
 }
 
 # On a database with nothing else, then away again; and beside demo data.
@@ -183,21 +224,21 @@ uninstall_check() { # uninstall_check DB
 
 fail() { count 0 1 0; FAILURES+=("$1"); }
 
-# The database of the stages addon, race and tours: the template plus the addon.
-installed_db() { # installed_db STAGE
-    [ "${INSTALLED:-}" != yes ] || return 0
-    if [ "${INSTALLED:-}" != no ]; then
-        step "install the addon on a copy of the template"
-        copy_db "$TEMPLATE_DB" "${TEST_DB}_main" || die "cannot copy the template database"
-        odoo_run install -d "${TEST_DB}_main" -i pos_erp_bridge
-        case $? in
-            0) INSTALLED=yes; return 0 ;;
-            1) INSTALLED=yes; fail "install: warnings in the log"; return 0 ;;
-            *) INSTALLED=no ;;
-        esac
-    fi
-    fail "$1: the addon does not install"
-    return 1
+# The template plus the addon, once; the stages addon, race and tours work on copies.
+install_once() {
+    step "install the addon on a copy of the template"
+    copy_db "$TEMPLATE_DB" "$INSTALLED_DB" || die "cannot copy the template database"
+    odoo_run install -d "$INSTALLED_DB" -i pos_erp_bridge
+    case $? in
+        0) INSTALLED=yes ;;
+        1) INSTALLED=yes; fail "install: warnings in the log" ;;
+        *) INSTALLED=no; fail "the addon does not install" ;;
+    esac
+}
+
+installed_copy() { # installed_copy STAGE DB
+    [ "$INSTALLED" = yes ] || { fail "$1: the addon does not install"; return 1; }
+    copy_db "$INSTALLED_DB" "$2" || { fail "$1: the database cannot be copied"; return 1; }
 }
 
 # odoo_run NAME ARGS: one Odoo process that ends by itself. Returns 0 when it ended
