@@ -16,7 +16,7 @@ import odoo.api
 import odoo.modules.registry
 import odoo.tools
 
-from demo import history, one_stock, shop
+from demo import history, on_account, one_stock, shop
 from demo.processes import DemoError
 from demo.sandbox_client import SandboxClient
 
@@ -47,6 +47,7 @@ def main(db, urls):
         _run_lanes(channels)
         say("pulled, booked and told on")
         one_stock.build(env, places, channels)
+        on_account.build(env)
         cr.commit()
         _run_lanes(channels)
         say("rules made, told on")
