@@ -30,7 +30,7 @@ from .rounding import (
     split,
 )
 
-__all__ = ["CATEGORIES", "by_rate", "compute", "is_reduced", "percent_of", "round_tax", "split"]
+__all__ = ["CATEGORIES", "by_rate", "compute", "convert", "is_reduced", "percent_of", "round_tax", "split"]
 
 BASES = {"tax_included": True, "tax_excluded": False}
 REFUND_METHOD_FROM = date(2026, 11, 1)  # tax-free shops: sold at the taxed price, refunded after customs
@@ -62,6 +62,13 @@ def by_rate(groups, *, included, direction):
         base = amount - tax if included else amount
         result[category] = {"taxable_base_excl": base, "tax": tax, "total_incl": base + tax}
     return result
+
+
+def convert(amount, category, *, included, direction):
+    """``amount`` yen brought to the other basis: with tax when ``included``, else without; rounded on its own."""
+    whole = 100 + percent_of(category)
+    numerator, denominator = (amount * whole, 100) if included else (amount * 100, whole)
+    return round_ratio(numerator, denominator, direction_of(direction))
 
 
 @dataclass
@@ -130,9 +137,9 @@ def _groups(document, lines, amounts):
             raise ValueError(f"line {number}: price_basis differs from the document's, which is not mixed")
         both = sums.setdefault(category, {included: 0, not included: 0})
         both[line_basis] += amount
-    direction = direction_of(conversion.get("rounding", "floor"))
+    options = {"included": included, "direction": conversion.get("rounding", "floor")}
     return included, {
-        category: sums[category][included] + _converted(sums[category][not included], category, included, direction)
+        category: sums[category][included] + convert(sums[category][not included], category, **options)
         for category in sorted(sums, key=_rank)
     }
 
@@ -145,11 +152,6 @@ def _basis(name):
     if name not in ("tax_included", "tax_excluded"):
         raise ValueError(f"price_basis {name!r} is not one of tax_included, tax_excluded")
     return BASES[name]
-
-
-def _converted(amount, category, included, direction):
-    whole = 100 + percent_of(category)
-    return round_ratio(amount * whole, 100, direction) if included else round_ratio(amount * 100, whole, direction)
 
 
 def _order_discount(discount, groups):

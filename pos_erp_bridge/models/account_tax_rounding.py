@@ -5,6 +5,7 @@ Odoo rounds half up, and apart for every tax record, sign, price mode and discou
 static/src/fiscal/account_tax_patch.js: change both.
 """
 
+import math
 from collections import defaultdict
 
 from odoo import api, models
@@ -21,7 +22,8 @@ class AccountTax(models.Model):
     @api.model
     def _round_base_lines_tax_details(self, base_lines, company, tax_lines=None):
         if company._bridge_is_jp():
-            self._bridge_cut_lines([line for line in base_lines if line["currency_id"] == company.currency_id])
+            yen_lines = [line for line in base_lines if line["currency_id"] == company.currency_id]
+            self._bridge_cut_lines(yen_lines, company.bridge_line_rounding)
         return super()._round_base_lines_tax_details(base_lines, company, tax_lines=tax_lines)
 
     @api.model
@@ -42,7 +44,7 @@ class AccountTax(models.Model):
                 rest.append({**line, "tax_details": {**line["tax_details"], "taxes_data": others}})
         for currency, by_category in documents.items():
             for suffix, unit in (("_currency", currency), ("", company.currency_id)):
-                self._bridge_round_rates(by_category, suffix, unit, company.bridge_tax_rounding)
+                self._bridge_round_rates(by_category, suffix, unit, company)
         return super()._round_tax_details_tax_amounts(rest, company, mode=mode)
 
     @api.model
@@ -62,14 +64,15 @@ class AccountTax(models.Model):
         return super()._round_tax_details_base_lines(rest, company, mode=mode)
 
     @api.model
-    def _bridge_round_rates(self, by_category, suffix, currency, direction):
+    def _bridge_round_rates(self, by_category, suffix, currency, company):
         """Round once per rate and let the lines add up to it.
 
         :param by_category: {category: [(base line, tax data)]} of a document
         :param suffix: "_currency" (amounts of the document) or "" (of the company), in ``currency``
         """
-        groups, included = _groups(by_category, suffix, currency)
-        for category, amounts in calculator.by_rate(groups, included=included, direction=direction).items():
+        groups, included = _groups(by_category, suffix, currency, company)
+        rates = calculator.by_rate(groups, included=included, direction=company.bridge_tax_rounding)
+        for category, amounts in rates.items():
             taxes_data = [tax_data for _line, tax_data in by_category[category]]
             for part, key in (("tax", "tax"), ("base", "taxable_base_excl")):
                 field = f"{part}_amount{suffix}"
@@ -80,10 +83,10 @@ class AccountTax(models.Model):
                     data[field] += step
 
     @api.model
-    def _bridge_cut_lines(self, base_lines):
-        """Cut what lines come to down to whole yen before anything is added up, as the receipt shows them.
+    def _bridge_cut_lines(self, base_lines, direction):
+        """Round what lines come to to whole yen before anything is added up, as the receipt shows them.
 
-        A discount over several rates is one amount: its lines are cut together (known by their product, and by
+        A discount over several rates is one amount: its lines are cut down together (known by their product, and by
         a sign that is not the document's).
         """
         total = sum(line["tax_details"]["raw_total_included_currency"] for line in base_lines)
@@ -95,20 +98,20 @@ class AccountTax(models.Model):
             if amount * total < 0:
                 discounts[line["product_id"]].append((line, amount))
             else:
-                _set_line_amount(line, amount, _cut(amount))
+                _set_line_amount(line, amount, _whole(amount, direction))
         for pairs in discounts.values():
             # In thousandths of a yen; the higher rate first, which takes ties.
             pairs.sort(key=lambda pair: -_percent(pair[0]))
             parts = {place: int(amount * 1000) for place, (_line, amount) in enumerate(pairs)}
-            targets = rounding.split(_cut(sum(amount for _line, amount in pairs)), parts)
+            targets = rounding.split(_whole(sum(amount for _line, amount in pairs), "down"), parts)
             for place, (line, amount) in enumerate(pairs):
                 _set_line_amount(line, amount, targets[place])
 
 
-def _groups(by_category, suffix, currency):
+def _groups(by_category, suffix, currency, company):
     """({category: what its lines come to, in smallest units}, whether that is with tax).
 
-    A document with both kinds of prices is first converted to prices without tax, cut down once per rate.
+    A document with both kinds of prices is first converted to one of them, rounded once per rate.
     """
     sums = {category: {True: 0, False: 0} for category in by_category}
     for category, pairs in by_category.items():
@@ -127,12 +130,13 @@ def _groups(by_category, suffix, currency):
     kinds = {bool(data["price_include"]) for data in taxed}
     if len(kinds) < 2:
         return {category: sum(both.values()) for category, both in units.items()}, True in kinds
-    groups = {}
-    for category, both in units.items():
-        # Without the tax rounded up, what is left is cut down.
-        tax = calculator.round_tax(both[True], percents[category], included=True, direction="up")
-        groups[category] = both[False] + both[True] - tax
-    return groups, False
+    included = company.bridge_conversion_basis == "included"
+    options = {"included": included, "direction": company.bridge_conversion_rounding}
+    groups = {
+        category: both[included] + calculator.convert(both[not included], category, **options)
+        for category, both in units.items()
+    }
+    return groups, included
 
 
 def _is_rounded_by_rate(line, tax_data):
@@ -174,5 +178,11 @@ def _percent(line):
     return max((data["tax"].amount for data in line["tax_details"]["taxes_data"]), default=0)
 
 
-def _cut(amount):
-    return int(amount + (NOISE if amount > 0 else -NOISE))
+def _whole(amount, direction):
+    """``amount`` in whole yen, rounded on the magnitude whatever floats added to it."""
+    size = abs(amount)
+    if direction == "up":
+        size = math.ceil(size - NOISE)
+    else:
+        size = math.floor(size + NOISE + (0.5 if direction == "half_up" else 0))
+    return -size if amount < 0 else size

@@ -14,9 +14,11 @@ STATE = SQL("""
                         HAVING count(*) > 0), 'effective') END
 """)
 # A correction of the same sale replaces its amounts. One booked as a sale of its own (a receipt changed at its till)
-# does not: the sale it corrects was booked, and taken back by a document of its own.
+# does not: the sale it corrects was booked, and taken back by a document of its own. A summary that replaces nothing
+# adds up invoices which count themselves.
 IS_COUNTED = SQL("""
-    (NOT EXISTS (SELECT FROM bridge_document_superseded_rel s WHERE s.superseded_id = d.id)
+    ((d.type != 'summary' OR EXISTS (SELECT FROM bridge_document_superseded_rel s WHERE s.document_id = d.id))
+     AND NOT EXISTS (SELECT FROM bridge_document_superseded_rel s WHERE s.superseded_id = d.id)
      AND NOT EXISTS (SELECT FROM bridge_document l WHERE l.original_id = d.id AND l.relation = 'correct'
                         AND l.pos_order_id IS NOT DISTINCT FROM d.pos_order_id
                         AND l.move_id IS NOT DISTINCT FROM d.move_id))
@@ -98,7 +100,8 @@ class BridgeDocument(models.Model):
     )  # fmt: skip
     is_counted = fields.Boolean(
         "Counts", compute="_compute_state", search="_search_is_counted",
-        help="Its amounts are part of the day: neither replaced by an invoice nor by a correction of the same sale.",
+        help="Its amounts are part of the day: neither replaced by an invoice nor by a correction of the same sale, nor"
+        " a summary of invoices that stay in force.",
     )  # fmt: skip
 
     _number_uniq = models.Constraint("UNIQUE(company_id, number)", "There is a document of this number already.")
@@ -108,6 +111,7 @@ class BridgeDocument(models.Model):
     _correct_uniq = models.UniqueIndex(
         "(original_id) WHERE relation = 'correct'", "Somebody else corrected this document a moment ago."
     )
+    _summary_uniq = models.UniqueIndex("(company_id, partner_id, period_to) WHERE type = 'summary'")
     _order_index = models.Index("(pos_order_id) WHERE pos_order_id IS NOT NULL")
     _move_index = models.Index("(move_id) WHERE move_id IS NOT NULL")
     _day_index = models.Index("(company_id, supply_date)")

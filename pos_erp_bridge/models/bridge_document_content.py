@@ -107,7 +107,7 @@ class BridgeDocument(models.Model):
         sums = {key: sum(rate[key] for rate in rates) for key in ("base", "tax", "total")}
         return {
             "number": "", "period": None, "counterparty": None, "store": "", "terminal": "", "cashier": "", "lines": [],
-            "discounts": [], "tenders": [], "points": None, "reason": "", "relation": "issue", "summary": None,
+            "discounts": [], "tenders": [], "change": 0, "reason": "", "relation": "issue", "summary": None,
             "issued_at": japanese_time(fields.Datetime.now()), "supply_at": japanese_time(supply_at),
             "supply_date": day.isoformat(), "rounding": issuer.rounding, "original": original,
             "issuer": {

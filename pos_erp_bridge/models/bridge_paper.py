@@ -60,7 +60,7 @@ class BridgePaper(models.AbstractModel):
             rates=[self._rate(rate, content) for rate in content["rates"]],
             has_reduced=any(rate["is_reduced"] for rate in content["rates"]),
             discounts=[self._discount(discount) for discount in content["discounts"]],
-            points=self._points(content["points"]), notes=self._notes(content), pages=[], height=0.0,
+            tenders=self._tenders(content), notes=self._notes(content), pages=[], height=0.0,
         )  # fmt: skip
         if roll:
             paper.height = self._roll_height(paper, content)
@@ -103,13 +103,10 @@ class BridgePaper(models.AbstractModel):
             shares=self.env._("Split: %s", " / ".join(shares)) if len(shares) > 1 else "",
         )  # fmt: skip
 
-    def _points(self, points):
-        """One sentence: a buyer must see whether points made it cheaper or paid for it."""
-        if not points or not points.get("amount"):
-            return ""
-        if points.get("treatment") == "payment":
-            return self.env._("%s points used, as payment", f"{points['amount']:,}")
-        return self.env._("%s points used, as a price reduction", f"{points['amount']:,}")
+    def _tenders(self, content):
+        """What was handed over, and what was given back of it."""
+        rows = [(tender["name"], tender["amount"]) for tender in content["tenders"]]
+        return rows + ([(self.env._("Change"), content["change"])] if content["change"] else [])
 
     def _notes(self, content):
         """Sentences about other documents, and why."""
@@ -132,12 +129,12 @@ class BridgePaper(models.AbstractModel):
     def _roll_height(self, paper, content):
         """Millimetres of a roll; a little too long rather than cut off."""
         columns = paper_layout.ROLL_COLUMNS[paper.roll]
-        texts = [*content["issuer"].values(), *paper.notes, paper.points, content["store"], content["cashier"]]
+        texts = [*content["issuer"].values(), *paper.notes, content["store"], content["cashier"]]
         texts += [text for discount in paper.discounts for text in (discount.name, discount.shares)]
         for line in content["lines"]:
             texts += [f"{line['name']}※", "1 x 1", line["note"]]
         rows = sum(paper_layout.text_lines(text, columns) for text in texts if text)
-        rows += 2 * len(paper.rates) + len(content["tenders"]) + 16  # title, numbers, totals, rules, legend
+        rows += 2 * len(paper.rates) + len(paper.tenders) + 16  # title, numbers, totals, rules, legend
         return round(rows * paper_layout.ROLL_LINE_MM + 12, 1)
 
     def _sheets(self, paper, content):
@@ -153,7 +150,7 @@ class BridgePaper(models.AbstractModel):
             + (paper_layout.text_lines(row["note"], columns) if row.get("note") and not summary else 0)
             for row in rows
         ]
-        foot = len(paper.rates) + 4 + 2 * len(paper.discounts) + len(paper.notes) + len(content["tenders"])
+        foot = len(paper.rates) + 4 + 2 * len(paper.discounts) + len(paper.notes) + len(paper.tenders)
         pages = paper_layout.sheets(heights, foot)
         return [[rows[position] for position in positions] for positions in pages]
 

@@ -82,14 +82,17 @@ class PosOrder(models.Model):
         lines, discounts = self._bridge_lines(part, basis)
         store = self.session_id.bridge_store_id
         is_void = self.bridge_kind == "reversal"
-        tenders = self.payment_ids if part.is_whole else self.payment_ids.browse()
+        payments = self.payment_ids if part.is_whole else self.payment_ids.browse()
+        change = payments.filtered("is_change")
         content = Document._content(
             issuer, self.date_order, type=part.type, relation=relation, original=original, basis=basis,
             number=pointed._next_number() if relation == "correct" else self._bridge_number(part),
             figures=self._bridge_figures(part, basis, issuer), lines=lines, discounts=discounts,
             counterparty=Document._counterparty(self.partner_id), store=store.name or self.config_id.name,
             terminal=self.config_id.name, cashier="" if store else self._bridge_cashier(),
-            tenders=[{"name": p.payment_method_id.name, "amount": whole(p.amount)} for p in tenders if p.amount],
+            tenders=[
+                {"name": p.payment_method_id.name, "amount": whole(p.amount)} for p in payments - change if p.amount
+            ], change=-whole(sum(change.mapped("amount"))),
             reason=self._bridge_reason(relation, is_void),
         )  # fmt: skip
         return {

@@ -3,6 +3,8 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 TAX_ROUNDINGS = [("down", "Down"), ("half_up", "Half up"), ("up", "Up")]
+# How a document comes to the amounts its tax is rounded of; the till needs them, too.
+TAX_SETTINGS = ("bridge_line_rounding", "bridge_conversion_basis", "bridge_conversion_rounding")
 
 
 class ResCompany(models.Model):
@@ -16,6 +18,18 @@ class ResCompany(models.Model):
     bridge_tax_rounding = fields.Selection(
         TAX_ROUNDINGS, "Rounding of consumption tax", default="down", required=True,
         help="Of the tax of each rate on a document, once. The law leaves the direction to the seller: keep to one.",
+    )
+    bridge_line_rounding = fields.Selection(
+        TAX_ROUNDINGS, "Rounding of line amounts", default="down", required=True,
+        help="Of quantity times price less its discount, where that is no whole yen.",
+    )
+    bridge_conversion_basis = fields.Selection(
+        [("excluded", "Prices without tax"), ("included", "Prices with tax")], "Mixed prices are brought to",
+        default="excluded", required=True, help="A document with prices of both kinds has to bring them to one before its tax is rounded.",
+    )  # fmt: skip
+    bridge_conversion_rounding = fields.Selection(
+        TAX_ROUNDINGS, "Rounding of that conversion", default="down", required=True,
+        help="Once for each rate; it is not the rounding of tax.",
     )
     bridge_output_tax_method = fields.Selection(
         [("division", "Division: from the sales of the period"), ("accumulation", "Accumulation: tax as printed")],
@@ -75,6 +89,7 @@ class ResCompany(models.Model):
         # A branch is the same taxable person as its company.
         return [
             *super()._get_company_root_delegated_field_names(),
+            *TAX_SETTINGS,
             "bridge_tax_rounding",
             "bridge_output_tax_method",
             "bridge_registration_from",
@@ -83,4 +98,4 @@ class ResCompany(models.Model):
 
     @api.model
     def _load_pos_data_fields(self, config):
-        return [*super()._load_pos_data_fields(config), "bridge_document_rounding"]
+        return [*super()._load_pos_data_fields(config), "bridge_document_rounding", *TAX_SETTINGS]

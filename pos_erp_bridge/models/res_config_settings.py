@@ -13,6 +13,9 @@ class ResConfigSettings(models.TransientModel):
     bridge_lang = fields.Selection(related="company_id.bridge_lang", readonly=False)
     bridge_document_rounding = fields.Selection(related="company_id.bridge_document_rounding")
     bridge_tax_rounding = fields.Selection(related="company_id.bridge_tax_rounding", readonly=False)
+    bridge_line_rounding = fields.Selection(related="company_id.bridge_line_rounding", readonly=False)
+    bridge_conversion_basis = fields.Selection(related="company_id.bridge_conversion_basis", readonly=False)
+    bridge_conversion_rounding = fields.Selection(related="company_id.bridge_conversion_rounding", readonly=False)
     bridge_output_tax_method = fields.Selection(related="company_id.bridge_output_tax_method", readonly=False)
     bridge_registration_number = fields.Char(
         "Registration number", related="company_id.vat", readonly=False,

@@ -211,17 +211,19 @@ class BridgeCommon(TransactionCase):
         self.assertEqual(event.state, "done", event.message)
         return self.env[event.res_model].browse(event.res_id)
 
-    def sell_own(self, session, product, quantity, amount, tax, cashier=None):
-        """A sale on Odoo's own till, as its screen sends it; returns the order."""
+    def sell_own(self, session, product, quantity, amount, tax, cashier=None, tendered=None):
+        """A sale on Odoo's own till, as its screen sends it; returns the order. ``tendered``: with change given."""
+        tendered = tendered or amount
         line = {
             "product_id": product.id, "qty": quantity, "price_unit": amount / quantity, "discount": 0,
             "tax_ids": [Command.set(self.tax10.ids)], "price_subtotal": amount - tax, "price_subtotal_incl": amount,
             "uuid": str(uuid4()),
         }  # fmt: skip
-        payment = {"amount": amount, "payment_method_id": session.payment_method_ids.id, "uuid": str(uuid4())}
+        payment = {"amount": tendered, "payment_method_id": session.payment_method_ids.id, "uuid": str(uuid4())}
         order = {
             "session_id": session.id, "company_id": self.company.id, "uuid": str(uuid4()), "state": "paid",
-            "partner_id": False, "amount_total": amount, "amount_tax": tax, "amount_paid": amount, "amount_return": 0,
+            "partner_id": False, "amount_total": amount, "amount_tax": tax, "amount_paid": tendered,
+            "amount_return": amount - tendered,
             "user_id": (cashier or self.env.user).id, "date_order": "2026-11-20 03:00:00", "to_invoice": False,
             "fiscal_position_id": False, "lines": [Command.create(line)], "payment_ids": [Command.create(payment)],
         }  # fmt: skip

@@ -37,7 +37,7 @@ def content(kind, number, lines, rates, **values):
         "is_qualified": True, "counterparty": None, "store": "銀座店", "terminal": "レジ01", "cashier": "佐藤",
         "basis": "included", "rounding": "down", "lines": lines, "discounts": [], "rates": rates,
         "base_total": totals["base"], "tax_total": totals["tax"], "total": totals["total"],
-        "amount_due": totals["total"], "tenders": [], "points": None, "original": None, "reason": "",
+        "amount_due": totals["total"], "tenders": [], "change": 0, "original": None, "reason": "",
         "relation": "issue", "waiver": "", "summary": None, **values,
     }  # fmt: skip
 
@@ -55,7 +55,7 @@ def receipt(**values):
         **{
             "lines": lines, "rates": [rate("10", 1247, 124), rate("8R", 1549, 123)],
             "discounts": [{"name": "会員割引 3%", "by_rate": {"10": -48, "8R": -48}}],
-            "tenders": [{"name": "現金", "amount": 5000}, {"name": "お釣り", "amount": -1957}],
+            "tenders": [{"name": "現金", "amount": 5000}], "change": 1957,
             **values,
         },
     )  # fmt: skip

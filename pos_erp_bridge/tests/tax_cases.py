@@ -8,6 +8,7 @@ from pathlib import Path
 from odoo.fields import Command
 
 from odoo.addons.account.tests.common import TestTaxCommon
+from odoo.addons.pos_erp_bridge.models.res_company import TAX_SETTINGS
 
 from . import shop
 
@@ -28,11 +29,7 @@ def golden_cases():
 
 
 def sales(cases):
-    """[(name, sale or return, amounts by rate)] of all documents in the cases that have a fixed result here.
-
-    Left out: what is converted or cut in another direction than down. Both are the seller's free choice, and
-    Odoo's documents know one.
-    """
+    """[(name, sale or return, amounts by rate)] of all documents in the cases that are one in Odoo, too."""
     found = []
     for case in cases:
         data, expected = case["input"], case["expected"]
@@ -43,17 +40,21 @@ def sales(cases):
             found.append((case["id"], {**data["sale"], "lines": lines}, expected["method_net"]["by_rate"]))
         elif data["kind"] == "exchange" and "sale" in expected:
             found += [(f"{case['id']} {part}", data[part], expected[part]["by_rate"]) for part in ("sale", "return")]
-    return [row for row in found if _is_done_here(row[1])]
+    return found
 
 
-def _is_done_here(data):
-    conversion = data.get("conversion", {"to": "tax_excluded"})
-    roundings = [line.get("line_amount_rounding") for line in (*data["lines"], data)]
-    return (
-        conversion["to"] == "tax_excluded"
-        and conversion.get("rounding", "floor") == "floor"
-        and all(rounding in (None, "floor") for rounding in roundings)
-    )
+def settings_of(data):
+    """Settings of a company that works out documents as the case does. Its lines are rounded in one direction."""
+    conversion = data.get("conversion") or {"to": "tax_excluded"}
+    (line_rounding,) = {
+        line.get("line_amount_rounding") or data.get("line_amount_rounding") or "floor" for line in data["lines"]
+    }
+    return {
+        "bridge_tax_rounding": DIRECTIONS[data.get("tax_rounding", "floor")],
+        "bridge_line_rounding": DIRECTIONS[line_rounding],
+        "bridge_conversion_basis": conversion["to"].removeprefix("tax_"),
+        "bridge_conversion_rounding": DIRECTIONS[conversion.get("rounding", "floor")],
+    }
 
 
 def parts_of(data):
@@ -120,7 +121,7 @@ class JapaneseTaxCase(TestTaxCommon):
 
     def lines_of(self, data):
         """Values every Odoo document understands: price, quantity, discount in percent, tax."""
-        self.company.bridge_tax_rounding = DIRECTIONS[data.get("tax_rounding", "floor")]
+        self.company.write(settings_of(data))
         return [self._line(line, line.get("price_basis") or data["price_basis"]) for line in data["lines"]]
 
     def _line(self, line, basis):
@@ -166,6 +167,5 @@ class JapaneseTaxCase(TestTaxCommon):
         return {**super()._jsonify_tax(tax), "bridge_tax_category": tax.bridge_tax_category}
 
     def _jsonify_company(self, company):
-        return {
-            **super()._jsonify_company(company), "bridge_document_rounding": company.bridge_document_rounding
-        }  # fmt: skip
+        names = ("bridge_document_rounding", *TAX_SETTINGS)
+        return {**super()._jsonify_company(company), **{name: company[name] for name in names}}

@@ -310,6 +310,17 @@ class TestInvoiceDocuments(DocumentCase):
         self.assertEqual(self.Document.search([("state", "=", "superseded")]) & receipt, receipt)
         self.assertEqual(order.action_bridge_documents()["domain"], [("id", "in", (receipt | document).ids)])
 
+    def test_change(self):
+        """What was handed over and what was given back of it are told apart, as on the till's own receipt."""
+        session = self.own_session()
+        order = self.sell_own(session, self.brush, 1, 327, 29, tendered=1000)
+        content = self.content(self.documents(order))
+        self.assertEqual([tender["amount"] for tender in content["tenders"]], [1000])
+        self.assertEqual(content["change"], 673)
+        paper = self.env["bridge.paper"]._html(content, "80", lang="en_US")
+        self.assertIn("Change", paper)
+        self.assertNotIn("-673", paper)
+
     def test_invoice_of_several_receipts(self):
         """It replaces all of them, and names all of them."""
         session = self.own_session()

@@ -118,11 +118,6 @@ class TestPapers(TransactionCase):
         )  # fmt: skip
         self.assertNotIn("御中", text)
 
-    def test_points_say_whether_they_paid_or_made_it_cheaper(self):
-        for treatment, word in (("payment", "お支払として"), ("price_reduction", "お値引として")):
-            content = papers.receipt(points={"amount": 500, "treatment": treatment})
-            self.assertIn(f"ポイントご利用 500({word})", self.text(content, "80"))
-
     def test_a_long_invoice_goes_over_sheets_with_totals_once(self):
         lines = [papers.line(f"商品{i:03}", "1", 100, 100, "10") for i in range(120)]
         html = self.Paper._html(papers.invoice(lines=lines, rates=[papers.rate("10", 12000, 1200)]), lang="ja_JP")

@@ -1,7 +1,10 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+from psycopg2.errors import UniqueViolation
+
 from odoo.exceptions import UserError
 from odoo.fields import Date
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from ..fiscal import law_items
 from .document_case import DocumentCase
@@ -72,6 +75,15 @@ class TestSummaryInvoice(DocumentCase):
         self.assertEqual(set(covered.mapped("state")), {"superseded"})
         self.assertFalse(covered.filtered("is_counted"))
 
+    def test_one_document_for_a_period(self):
+        """Whatever calls twice, side by side or again: a customer's period has one summary."""
+        self.deliver(1333)
+        made = self.issued()
+        made.action_issue()
+        self.assertEqual(self.Document.search_count([("type", "=", "summary"), ("partner_id", "=", self.buyer.id)]), 1)
+        with mute_logger("odoo.sql_db"), self.assertRaises(UniqueViolation), self.cr.savepoint():
+            self.Document.sudo()._issue([made._document_vals(made._figures()[0])])
+
     def test_notes_that_are_the_qualified_invoices_are_added_up(self):
         self.company.bridge_summary_tax = "notes"
         moves = self.deliver(1333, 2666, 999)
@@ -81,6 +93,7 @@ class TestSummaryInvoice(DocumentCase):
         document = made.document_id
         self.assertEqual((document.is_qualified, document.registration_number), (False, ""))
         self.assertEqual({self.documents(move).state for move in moves}, {"effective"})
+        self.assertFalse(document.is_counted, "its invoices count already")
         self.assertEqual(self.owed(), 5496)
 
     def test_with_tax_in_the_price_the_customer_owes_the_same(self):

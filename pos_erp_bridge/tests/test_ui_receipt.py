@@ -34,3 +34,10 @@ class TestReceiptScreen(HttpCase):
         """Before the registration begins no word of it is printed; totals per rate are."""
         self.shop.company.bridge_registration_from = Date.add(Date.today(), days=30)
         self.start("bridge_receipt_unregistered")
+
+    def test_receipt_of_a_return(self):
+        """It says what it is, when the goods were sold, and only what came back."""
+        self.start("bridge_receipt_return")
+        document = self.env["bridge.document"].search([("type", "=", "return")], order="id desc", limit=1)
+        self.assertEqual((document.total, document.tax_total, document.original_id.total), (-108, -8, 5608))
+        self.assertTrue(document.waiver)

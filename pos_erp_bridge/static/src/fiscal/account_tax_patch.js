@@ -5,7 +5,7 @@
  * bridge_document_rounding is empty, and Odoo's own helper is used as it is.
  */
 import { accountTaxHelpers } from "@account/helpers/account_tax";
-import { byRate, percentOf, roundTax, split } from "@pos_erp_bridge/fiscal/tax_calculator";
+import { byRate, convert, percentOf, roundTax, split } from "@pos_erp_bridge/fiscal/tax_calculator";
 import { patch } from "@web/core/utils/patch";
 
 const NOISE = 1e-6;
@@ -13,10 +13,17 @@ const GLOBAL_DISCOUNT = "global_discount";
 const SUFFIXES = ["_currency", ""];
 
 const sum = (amounts) => amounts.reduce((total, amount) => total + amount, 0);
-const cut = (amount) => Math.trunc(amount + Math.sign(amount) * NOISE) || 0;
 const highest = (taxes) => Math.max(0, ...taxes.map((tax) => tax.amount));
 const taxesOf = (line) => line.tax_details.taxes_data.map((data) => data.tax);
 const manual = (line, data) => (line.manual_tax_amounts || {})[String(data.tax.id)];
+
+/** An amount in whole yen, rounded on the magnitude whatever floats added to it. */
+function whole(amount, direction = "down") {
+    const size = Math.abs(amount);
+    const half = direction === "half_up" ? 0.5 : 0;
+    const rounded = direction === "up" ? Math.ceil(size - NOISE) : Math.floor(size + NOISE + half);
+    return Math.sign(amount) * rounded || 0;
+}
 
 function isRoundedByRate(line, data) {
     if (!data.tax.bridge_tax_category || data.tax.has_negative_factor) {
@@ -47,7 +54,7 @@ function setLineAmount(line, amount, target) {
     }
 }
 
-function cutLines(lines) {
+function cutLines(lines, direction) {
     const total = sum(lines.map((line) => line.tax_details.raw_total_included_currency));
     const discounts = new Map();
     for (const line of lines) {
@@ -60,19 +67,19 @@ function cutLines(lines) {
             const product = line.product_id?.id;
             discounts.set(product, [...(discounts.get(product) || []), [line, amount]]);
         } else {
-            setLineAmount(line, amount, cut(amount));
+            setLineAmount(line, amount, whole(amount, direction));
         }
     }
     for (const pairs of discounts.values()) {
         pairs.sort((a, b) => highest(taxesOf(b[0])) - highest(taxesOf(a[0])));
         const parts = Object.fromEntries(pairs.map(([, amount], place) => [place, Math.trunc(amount * 1000)]));
-        const targets = split(cut(sum(pairs.map(([, amount]) => amount))), parts);
+        const targets = split(whole(sum(pairs.map(([, amount]) => amount))), parts);
         pairs.forEach(([line, amount], place) => setLineAmount(line, amount, targets[place]));
     }
 }
 
 /** What the lines of each rate come to, in smallest units, and whether that is with tax. */
-function groupsOf(byCategory, suffix, currency) {
+function groupsOf(byCategory, suffix, currency, company) {
     const kinds = new Set();
     const sums = {};
     for (const [category, pairs] of Object.entries(byCategory)) {
@@ -95,13 +102,13 @@ function groupsOf(byCategory, suffix, currency) {
         sums[category] = { included, excluded };
     }
     const isMixed = kinds.size > 1;
+    const isIncluded = isMixed ? company.bridge_conversion_basis === "included" : kinds.has(true);
+    const options = { included: isIncluded, direction: company.bridge_conversion_rounding };
     const groups = Object.entries(sums).map(([category, { included, excluded }]) => {
-        // Without the tax rounded up, what is left is cut down.
-        const options = { included: true, direction: "up" };
-        const converted = isMixed ? included - roundTax(included, percentOf(category), options) : included;
-        return [category, converted + excluded];
+        const [same, other] = isIncluded ? [included, excluded] : [excluded, included];
+        return [category, same + (isMixed ? convert(other, category, options) : other)];
     });
-    return { groups: Object.fromEntries(groups), included: !isMixed && kinds.has(true) };
+    return { groups: Object.fromEntries(groups), included: isIncluded };
 }
 
 function totalOf({ tax_details: details }, withTax) {
@@ -141,14 +148,14 @@ function setTax({ tax_details: details }, total, tax) {
 patch(accountTaxHelpers, {
     round_base_lines_tax_details(base_lines, company) {
         if (company.bridge_document_rounding) {
-            cutLines(base_lines.filter((line) => line.currency_id.id === company.currency_id.id));
+            const inYen = base_lines.filter((line) => line.currency_id.id === company.currency_id.id);
+            cutLines(inYen, company.bridge_line_rounding);
         }
         return super.round_base_lines_tax_details(...arguments);
     },
 
     round_tax_details_tax_amounts(base_lines, company, options) {
-        const direction = company.bridge_document_rounding;
-        if (!direction) {
+        if (!company.bridge_document_rounding) {
             return super.round_tax_details_tax_amounts(...arguments);
         }
         const byCategory = {};
@@ -168,8 +175,8 @@ patch(accountTaxHelpers, {
         }
         if (Object.keys(byCategory).length) {
             const currency = base_lines[0].currency_id;
-            this.bridgeRoundRates(byCategory, "_currency", currency, direction);
-            this.bridgeRoundRates(byCategory, "", company.currency_id, direction);
+            this.bridgeRoundRates(byCategory, "_currency", currency, company);
+            this.bridgeRoundRates(byCategory, "", company.currency_id, company);
         }
         return super.round_tax_details_tax_amounts(rest, company, options);
     },
@@ -197,9 +204,10 @@ patch(accountTaxHelpers, {
         return super.round_tax_details_base_lines(rest, company, options);
     },
 
-    bridgeRoundRates(byCategory, suffix, currency, direction) {
-        const { groups, included } = groupsOf(byCategory, suffix, currency);
-        for (const [category, amounts] of Object.entries(byRate(groups, { included, direction }))) {
+    bridgeRoundRates(byCategory, suffix, currency, company) {
+        const { groups, included } = groupsOf(byCategory, suffix, currency, company);
+        const rates = byRate(groups, { included, direction: company.bridge_document_rounding });
+        for (const [category, amounts] of Object.entries(rates)) {
             const taxesData = byCategory[category].map(([, data]) => data);
             for (const [part, key] of [
                 ["tax", "tax"],
@@ -228,7 +236,7 @@ patch(accountTaxHelpers, {
         if (!total) {
             return [];
         }
-        const parts = split(cut(amount_type === "percent" ? (total * amount) / 100 : amount), weights);
+        const parts = split(whole(amount_type === "percent" ? (total * amount) / 100 : amount), weights);
         const taxes = withTax ? taxWithin(lines, parts, direction) : {};
         const result = lines.map((line, place) =>
             this.prepare_base_line_for_taxes_computation(line, {

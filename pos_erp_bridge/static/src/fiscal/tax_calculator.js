@@ -37,6 +37,12 @@ export function split(amount, weights) {
     return plain(spread(whole(amount, "amount"), groups));
 }
 
+/** `amount` yen brought to the other basis: with tax when `included`, else without; rounded on its own. */
+export function convert(amount, category, { included, direction }) {
+    const percent = BigInt(percentOf(category));
+    return yen(converted(whole(amount, "amount"), percent, included, directionOf(direction)));
+}
+
 /** {category: {taxable_base_excl, tax, total_incl}} of `groups`, an object {category: yen, with or without tax}. */
 export function byRate(groups, { included, direction }) {
     const entries = Object.entries(groups).map(([category, amount]) => [category, whole(amount, category)]);

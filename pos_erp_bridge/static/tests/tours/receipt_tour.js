@@ -3,6 +3,7 @@ import * as Dialog from "@point_of_sale/../tests/generic_helpers/dialog_util";
 import * as PaymentScreen from "@point_of_sale/../tests/pos/tours/utils/payment_screen_util";
 import * as ProductScreen from "@point_of_sale/../tests/pos/tours/utils/product_screen_util";
 import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_screen_util";
+import * as TicketScreen from "@point_of_sale/../tests/pos/tours/utils/ticket_screen_util";
 import { registry } from "@web/core/registry";
 
 function sell(...names) {
@@ -75,6 +76,28 @@ registry.category("web_tour.tours").add("bridge_receipt_unregistered", {
         [
             sell("緑茶", "セーター"),
             reads(["緑茶※", ...RATES], ["T7000012050002", "ualified", "Registration", "Tax ID"]),
+            Chrome.endTour(),
+        ].flat(2),
+});
+
+registry.category("web_tour.tours").add("bridge_receipt_return", {
+    steps: () =>
+        [
+            sell("緑茶", "セーター"),
+            ReceiptScreen.clickNextOrder(),
+            ProductScreen.clickRefund(),
+            TicketScreen.selectOrder("001"),
+            ProductScreen.clickNumpad("1"),
+            TicketScreen.toRefundTextContains("To Refund: 1"),
+            TicketScreen.confirmRefund(),
+            PaymentScreen.clickPaymentMethod("Cash"),
+            PaymentScreen.clickValidate(),
+            ReceiptScreen.isShown(),
+            reads(
+                ["Registration number T7000012050002", "Qualified return invoice", "Original supply 20", "緑茶※",
+                 "Subject to 8%※", "108", "8", "※ marks goods"],
+                ["Simplified", "セーター", "Subject to 10%"]
+            ),
             Chrome.endTour(),
         ].flat(2),
 });
