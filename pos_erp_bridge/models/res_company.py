@@ -25,7 +25,8 @@ class ResCompany(models.Model):
     )
     bridge_conversion_basis = fields.Selection(
         [("excluded", "Prices without tax"), ("included", "Prices with tax")], "Mixed prices are brought to",
-        default="excluded", required=True, help="A document with prices of both kinds has to bring them to one before its tax is rounded.",
+        default="excluded", required=True,
+        help="A document with prices of both kinds has to bring them to one before its tax is rounded.",
     )  # fmt: skip
     bridge_conversion_rounding = fields.Selection(
         TAX_ROUNDINGS, "Rounding of that conversion", default="down", required=True,
