@@ -17,6 +17,7 @@ import _lab
 
 STORES, CHUNK = 10, 5000
 RULES = 3
+PUSHES = 3
 
 
 def peak_mb():
@@ -156,14 +157,18 @@ def push(env, system, count):
         settle(env, vendor)
         vendor.channel._run_lane("poll")
         settle(env, vendor)
-    change(env, products, 3)
-    with Stopwatch(vendor) as watch:
-        settle(env, vendor)
+    watches = []
+    for more in range(3, 3 + PUSHES):
+        change(env, products, more)
+        with Stopwatch(vendor) as watch:
+            settle(env, vendor)
+        watches.append(watch)
+    watch = sorted(watches, key=lambda one: one.own)[PUSHES // 2]  # the median of them
     domain = [("channel_id", "=", vendor.channel.id)]
     levels = env["bridge.stock.level"].search_count(domain)
     wrong = env["bridge.stock.level"].search_count([*domain, ("state", "!=", "synced")])
     shown = vendor.sandbox.state()["levels"].values()
-    told = sum(1 for place in shown for code, level in place.items() if code in products and level == 103)
+    told = sum(1 for place in shown for code, level in place.items() if code in products and level == 100 + more)
     if wrong or told != levels or levels < count:
         raise SystemExit(f"{system}: {wrong} of {levels} levels not agreed, {told} told")
     allowed = watch.calls / budget

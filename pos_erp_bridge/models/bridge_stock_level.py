@@ -67,6 +67,7 @@ class BridgeStockLevel(models.Model):
 
     _key_uniq = models.Constraint("UNIQUE(store_id, product_id)", "One level per store and product.")
     _echo_index = models.Index("(channel_id, echo_mark) WHERE echo_mark IS NOT NULL")
+    _push_index = models.Index("(push_id) WHERE push_id IS NOT NULL")
     _due_index = models.Index("(channel_id, run_at) WHERE state IN ('due', 'stale')")
 
     def action_push(self):

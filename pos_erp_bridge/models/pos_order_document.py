@@ -20,6 +20,13 @@ class Part:
     is_whole: bool  # the order has no other part
 
 
+def _amounts(line):
+    """(with tax, without) of an order line in yen, below zero where something comes back. Odoo's till writes both
+    without a sign on an order that is a return, its server with one."""
+    incl, excl = whole(line.price_subtotal_incl), whole(line.price_subtotal)
+    return (-incl, -excl) if incl * line.qty * line.price_unit < 0 else (incl, excl)
+
+
 class PosOrder(models.Model):
     _inherit = "pos.order"
 
@@ -156,7 +163,8 @@ class PosOrder(models.Model):
         is_return = part.type == "return"
         for line in part.lines:
             category = Document._category(line.tax_ids)
-            amount = whole(line.price_subtotal_incl if basis == "included" else line.price_subtotal)
+            incl, excl = _amounts(line)
+            amount = incl if basis == "included" else excl
             name = line.full_product_name or line.product_id.display_name
             if (amount > 0) if is_return else (amount < 0):
                 by_rate = discounts.setdefault(name, defaultdict(int))
@@ -179,7 +187,7 @@ class PosOrder(models.Model):
         category, printed = self.env["bridge.document"]._category, {}
         for line in part.lines:
             base, tax = printed.get(name := category(line.tax_ids), (0, 0))
-            incl, excl = whole(line.price_subtotal_incl), whole(line.price_subtotal)
+            incl, excl = _amounts(line)
             printed[name] = (base + excl, tax + incl - excl)
         if self.bridge_source:
             return printed
