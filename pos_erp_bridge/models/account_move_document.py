@@ -74,7 +74,7 @@ class AccountMove(models.Model):
         self.ensure_one()
         Document = self.env["bridge.document"].sudo()
         is_return = self.move_type == "out_refund"
-        receipts = self._bridge_receipts(is_return)
+        receipts = self._bridge_receipts()
         pointed = self._bridge_returned() if is_return else receipts[:1]
         moment, day = self._bridge_supply(receipts)
         basis = self._bridge_basis()
@@ -97,9 +97,9 @@ class AccountMove(models.Model):
         }  # fmt: skip
 
     # -- what it points to -------------------------------------------------------------------------
-    def _bridge_receipts(self, is_return):
-        """Receipts (or return receipts) of the till orders it invoices: it replaces them."""
-        documents = self.pos_order_ids.bridge_document_ids.filtered(lambda d: (d.type == "return") == is_return)
+    def _bridge_receipts(self):
+        """Receipts and return receipts of the till orders it invoices: it replaces them."""
+        documents = self.pos_order_ids.bridge_document_ids
         return documents.filtered(lambda d: d.state != "corrected" and d.superseded_by_ids.move_id <= self).sorted("id")
 
     def _bridge_returned(self):

@@ -14,7 +14,10 @@ class AccountMove(models.Model):
         if not document:
             return None
         Paper, content = self.env["bridge.paper"], document._said_content()
-        return {"paper": Paper._paper(content, "", False), "content": content, **Paper._words()}
+        paper = Paper._paper(content, "", False)
+        if document.state == "superseded":  # by a summary invoice: that is the qualified one now
+            paper.registration_number, paper.title.kind = "", ""
+        return {"paper": paper, "content": content, **Paper._words()}
 
 
 class AccountMoveLine(models.Model):

@@ -3,6 +3,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from ..fiscal.documents import RETURN_WAIVER
 from ..fiscal.register import RATE_COLUMNS, REFERENCES, columns
 
 # Where the source of a document names no number of its own.
@@ -16,13 +17,15 @@ STATE = SQL("""
 # A correction of the same sale replaces its amounts. One booked as a sale of its own (a receipt changed at its till)
 # does not: the sale it corrects was booked, and taken back by a document of its own. A summary that replaces nothing
 # adds up invoices which count themselves.
-IS_COUNTED = SQL("""
+STANDS = SQL("""
     ((d.type != 'summary' OR EXISTS (SELECT FROM bridge_document_superseded_rel s WHERE s.document_id = d.id))
-     AND NOT EXISTS (SELECT FROM bridge_document_superseded_rel s WHERE s.superseded_id = d.id)
      AND NOT EXISTS (SELECT FROM bridge_document l WHERE l.original_id = d.id AND l.relation = 'correct'
                         AND l.pos_order_id IS NOT DISTINCT FROM d.pos_order_id
                         AND l.move_id IS NOT DISTINCT FROM d.move_id))
 """)
+IS_COUNTED = SQL(
+    "(%s AND NOT EXISTS (SELECT FROM bridge_document_superseded_rel s WHERE s.superseded_id = d.id))", STANDS
+)
 
 
 class BridgeDocument(models.Model):
@@ -86,7 +89,10 @@ class BridgeDocument(models.Model):
         readonly=True,
     )  # fmt: skip
     reason = fields.Char(readonly=True)
-    waiver = fields.Char(readonly=True, help="Why this return invoice did not have to be handed over.")
+    waiver = fields.Selection(
+        [(RETURN_WAIVER, "Return below 10,000 yen")], readonly=True,
+        help="Why this return invoice did not have to be handed over.",
+    )  # fmt: skip
     pos_order_id = fields.Many2one("pos.order", "Order", readonly=True, ondelete="restrict")
     move_id = fields.Many2one("account.move", "Invoice", readonly=True, ondelete="restrict")
     state = fields.Selection(

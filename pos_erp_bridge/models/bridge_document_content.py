@@ -63,10 +63,9 @@ class BridgeDocument(models.Model):
 
     @api.model
     def _issuer(self, company):
-        number = registration.parse(company.vat or company.root_id.vat)
         return Issuer(
             name=company.name, address=self._address(company.partner_id), phone=company.phone or "",
-            number=number.number if number.shape_ok else "", valid_from=company.bridge_registration_from or None,
+            number=company.bridge_registration_number, valid_from=company.bridge_registration_from or None,
             valid_to=company.bridge_registration_to or None, rounding=company.bridge_tax_rounding,
         )  # fmt: skip
 

@@ -7,7 +7,8 @@ from odoo.tools import SQL
 
 # (document_id, entry_id, sign) of a company. An invoice is its own entry. A till sale is in the entry of its session;
 # one that was invoiced before its session was closed is left out of it, and one invoiced later is taken out by an entry
-# of its own. Of a document that was corrected for the same sale only the last correction counts.
+# of its own. Of a document that was corrected for the same sale only the last correction counts. A summary invoice
+# books by how much its tax differs from that of the invoices it replaced.
 BOOKED = """
     SELECT d.id AS document_id, e.entry_id, e.sign
       FROM bridge_document d
@@ -26,12 +27,19 @@ BOOKED = """
                         WHERE c.original_id = d.id AND c.relation = 'correct'
                           AND c.pos_order_id IS NOT DISTINCT FROM d.pos_order_id
                           AND c.move_id IS NOT DISTINCT FROM d.move_id)
+     UNION ALL
+    SELECT s.document_id, s.adjustment_id, 1 FROM bridge_summary_invoice s
+     WHERE s.company_id = {company} AND s.adjustment_id IS NOT NULL AND s.document_id IS NOT NULL
+     UNION ALL
+    SELECT r.superseded_id, s.adjustment_id, -1
+      FROM bridge_summary_invoice s JOIN bridge_document_superseded_rel r ON r.document_id = s.document_id
+     WHERE s.company_id = {company} AND s.adjustment_id IS NOT NULL
 """
 
 
 def booked(company):
     """The query above for a company id (or, as text, for a column)."""
-    return SQL(BOOKED.format(company="%s"), company)
+    return SQL(BOOKED.format(company="%(company)s"), company=company)
 
 
 class BridgeDocument(models.Model):

@@ -4,6 +4,7 @@
 import io
 
 from odoo import fields, models
+from odoo.exceptions import UserError
 
 from .bridge_paper import ROLLS, TEMPLATE
 
@@ -43,8 +44,15 @@ class BridgeDocument(models.Model):
         return self._print(is_reissue, self._usual_roll() if roll is None else roll).sudo().attachment_id.raw
 
     def _print(self, is_reissue, roll):
-        """Draw a paper and keep it."""
+        """Draw a paper and keep it; of a document in force only, for a supply has one that is valid."""
         document = self.sudo()
+        if document.state in ("superseded", "corrected"):
+            raise UserError(
+                self.env._(
+                    "%(old)s is no longer valid: print %(new)s, which took its place.",
+                    old=document.number, new=", ".join(document._in_force().mapped("number")),
+                )
+            )
         lang = document.partner_id.lang or document.company_id._bridge_language()
         pdf = self.env["bridge.paper"]._pdf(document._said_content(), roll, is_reissue=is_reissue, lang=lang)
         return self._freeze(pdf, is_reissue=is_reissue)

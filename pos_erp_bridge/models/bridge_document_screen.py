@@ -35,9 +35,8 @@ class BridgeDocument(models.Model):
     def _yen(amount):
         return f"{amount:,d}" if isinstance(amount, int) else amount
 
-    @api.model
     def action_verify(self):
-        """Verify the registers of the companies chosen, and say what was found."""
+        """Verify the registers of the companies chosen, whatever is marked in the list, and say what was found."""
         self.check_access("read")
         companies = self.env.companies.filtered(lambda company: company._bridge_is_jp())
         found = [finding for company in companies for finding in self._verify(company)]

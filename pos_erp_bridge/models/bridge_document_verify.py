@@ -91,7 +91,7 @@ class BridgeDocument(models.Model):
         ]
 
     def _verify_complete(self, company):
-        """Sales and invoices without a document, though ones before them have theirs."""
+        """Sales and invoices without a document, though ones before them have theirs; and issued summary invoices."""
         query = SQL(
             """SELECT 'pos.order', o.id, o.name FROM pos_order o
                 WHERE o.company_id = %(company)s AND o.state IN ('paid', 'done')
@@ -106,6 +106,10 @@ class BridgeDocument(models.Model):
                   AND m.id >= (SELECT min(move_id) FROM bridge_document WHERE company_id = %(company)s)
                   AND NOT EXISTS (SELECT FROM bridge_document d
                                    WHERE d.move_id = m.id AND d.company_id = m.company_id)
+               UNION ALL
+               SELECT 'bridge.summary.invoice', s.id, p.name || ' ' || s.closing_date
+                 FROM bridge_summary_invoice s JOIN res_partner p ON p.id = s.partner_id
+                WHERE s.company_id = %(company)s AND s.state = 'issued' AND s.document_id IS NULL
                ORDER BY 1, 2""",
             company=company.id,
         )

@@ -5,6 +5,7 @@ from odoo.tools import SQL
 from odoo.tools.date_utils import end_of, start_of
 
 from ..fiscal import output_tax
+from .bridge_document import STANDS
 
 
 class BridgeOutputTax(models.TransientModel):
@@ -37,19 +38,28 @@ class BridgeOutputTax(models.TransientModel):
 
     def _figures(self):
         """{"rates": [{percent, total, tax, base, division, accumulation}], "division", "accumulation",
-        "division_local", "accumulation_local", "untaxed"} in yen, of the documents that count, by day of supply."""
+        "division_local", "accumulation_local", "untaxed"} in yen, by day of supply; branches are part of a company.
+
+        What was replaced later keeps its own day, for that period may be declared already; on the day of the document
+        that replaced it only the difference counts.
+        """
         self.ensure_one()
-        counted = self.env["bridge.document"].sudo()._search(
-            [
-                ("company_id", "in", (self.company_id & self.env.companies).ids),
-                ("supply_date", ">=", self.date_from), ("supply_date", "<=", self.date_to), ("is_counted", "=", True),
-            ]
+        # A branch is the same taxable person.
+        companies = self.env["res.company"].sudo().search(
+            [("id", "child_of", (self.company_id & self.env.companies).ids)]
         )  # fmt: skip
         query = SQL(
-            """SELECT percent, sum(total)::bigint, sum(tax)::bigint FROM bridge_document_rate
-                WHERE document_id IN %s GROUP BY 1""",
-            counted.subselect(),
-        )
+            """SELECT r.percent, sum(c.sign * r.total)::bigint, sum(c.sign * r.tax)::bigint
+                 FROM (SELECT d.company_id, d.supply_date, d.id, 1 AS sign FROM bridge_document d WHERE %(stands)s
+                        UNION ALL
+                       SELECT d.company_id, d.supply_date, s.superseded_id, -1
+                         FROM bridge_document d JOIN bridge_document_superseded_rel s ON s.document_id = d.id) c
+                 JOIN bridge_document_rate r ON r.document_id = c.id
+                WHERE c.company_id = ANY(%(companies)s) AND c.supply_date BETWEEN %(first)s AND %(last)s
+                GROUP BY 1""",
+            stands=STANDS, companies=companies.ids, first=self.date_from, last=self.date_to,
+        )  # fmt: skip
+        self.env.flush_all()
         sums = {percent: (int(total), int(tax)) for percent, total, tax in self.env.execute_query(query)}
         by_division = output_tax.division({percent: total for percent, (total, _tax) in sums.items()})
         by_sum = output_tax.accumulation({percent: tax for percent, (_total, tax) in sums.items()})

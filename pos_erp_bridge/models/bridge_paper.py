@@ -52,9 +52,9 @@ class BridgePaper(models.AbstractModel):
     # -- what stands on it -----------------------------------------------------------------------
     def _paper(self, content, roll, is_reissue):
         """The content in words of the paper's language, and how it is laid out."""
+        lang = self.env.lang or "en_US"
         paper = SimpleNamespace(
-            roll=roll, lang=self.env.lang.replace("_", "-"), is_reissue=is_reissue,
-            is_japanese=self.env.lang.startswith("ja"),
+            roll=roll, lang=lang.replace("_", "-"), is_reissue=is_reissue, is_japanese=lang.startswith("ja"),
             is_correction=content["relation"] == "correct", title=self._title(content),
             registration_number=content["is_qualified"] and content["issuer"]["registration_number"],
             rates=[self._rate(rate, content) for rate in content["rates"]],

@@ -87,9 +87,10 @@ class BridgeSummaryInvoice(models.Model):
 
     @api.model
     def _periods(self, company, first, last):
-        """A paper must not mix days on which the company was registered with others: cut the period there."""
+        """A paper must mix neither days on which the company was registered with others, nor tax periods: cut there."""
         begins, ends = company.bridge_registration_from, company.bridge_registration_to
-        cuts = {begins, ends and fields.Date.add(ends, days=1)}
+        year_end = company.compute_fiscalyear_dates(first)["date_to"]
+        cuts = {begins, ends and fields.Date.add(ends, days=1), fields.Date.add(year_end, days=1)}
         starts = sorted({first, *(day for day in cuts if day and first < day <= last)})
         return [
             (start, fields.Date.subtract(starts[i + 1], days=1) if i + 1 < len(starts) else last)

@@ -27,6 +27,14 @@ def _amounts(line):
     return (-incl, -excl) if incl * line.qty * line.price_unit < 0 else (incl, excl)
 
 
+def _rounded(sums, basis, issuer):
+    """{category: (base, tax)} with the tax of each rate rounded once."""
+    included = basis == "included"
+    groups = {name: base + tax if included else base for name, (base, tax) in sums.items()}
+    rates = calculator.by_rate(groups, included=included, direction=issuer.rounding)
+    return {name: (rate["taxable_base_excl"], rate["tax"]) for name, rate in rates.items()}
+
+
 class PosOrder(models.Model):
     _inherit = "pos.order"
 
@@ -54,6 +62,17 @@ class PosOrder(models.Model):
         result = super().action_pos_order_paid()
         self._bridge_register()
         return result
+
+    def _generate_pos_order_invoice(self):
+        """What a connected till took back becomes a credit note. Odoo knows a return by a mark, and expects the amounts
+        of its lines without a sign."""
+        for order in self.filtered(lambda o: o.bridge_source and o.amount_total < 0 and not o.is_refund):
+            for line in order.lines:
+                line.write(
+                    {"price_subtotal": -line.price_subtotal, "price_subtotal_incl": -line.price_subtotal_incl}
+                )  # fmt: skip
+            order.is_refund = True
+        return super()._generate_pos_order_invoice()
 
     # -- registering -------------------------------------------------------------------------------
     def _bridge_register(self):
@@ -184,20 +203,27 @@ class PosOrder(models.Model):
     def _bridge_figures(self, part, basis, issuer):
         """{category: (base, tax)}. Of a connected till as printed; of our own as the calculator rounds, which is what
         the till printed, unless the order says that it printed something else."""
-        category, printed = self.env["bridge.document"]._category, {}
-        for line in part.lines:
-            base, tax = printed.get(name := category(line.tax_ids), (0, 0))
-            incl, excl = _amounts(line)
-            printed[name] = (base + excl, tax + incl - excl)
+        printed = self._bridge_sums(part.lines)
         if self.bridge_source:
             return printed
-        included = basis == "included"
-        groups = {name: base + tax if included else base for name, (base, tax) in printed.items()}
-        computed = {
-            name: (rate["taxable_base_excl"], rate["tax"])
-            for name, rate in calculator.by_rate(groups, included=included, direction=issuer.rounding).items()
-        }
+        computed = _rounded(printed, basis, issuer)
+        if not part.is_whole and part.type == "return":
+            # Both parts are on one paper, rounded together: the second part is what the first leaves of it.
+            other = _rounded(self._bridge_sums(self.lines - part.lines), basis, issuer)
+            both = _rounded(self._bridge_sums(self.lines), basis, issuer)
+            return {
+                name: tuple(a - b for a, b in zip(both[name], other.get(name, (0, 0)), strict=True)) for name in printed
+            }
         said = whole(self.amount_tax)
         if part.is_whole and sum(t for _b, t in computed.values()) != said == sum(t for _b, t in printed.values()):
             return printed
         return computed
+
+    def _bridge_sums(self, lines):
+        """{category: (base, tax)} of lines as they are."""
+        category, sums = self.env["bridge.document"]._category, {}
+        for line in lines:
+            base, tax = sums.get(name := category(line.tax_ids), (0, 0))
+            incl, excl = _amounts(line)
+            sums[name] = (base + excl, tax + incl - excl)
+        return sums

@@ -1,5 +1,5 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 
 from .document_case import NUMBER, DocumentCase
@@ -35,6 +35,16 @@ class TestDocumentPaper(DocumentCase):
         self.assertNotEqual(again.attachment_id.raw, first)
         self.assertEqual(document._render_pdf(), first)
         self.assertEqual(len(document.rendering_ids), 2)
+
+    def test_what_was_replaced_is_not_printed(self):
+        """A supply has one document that is valid: only that one is handed out."""
+        session = self.own_session()
+        order = self.sell_own(session, self.brush, 1, 327, 29)
+        receipt = self.documents(order)
+        order.partner_id = self.buyer
+        order.with_context(generate_pdf=False).action_pos_order_invoice()
+        with self.assertRaisesRegex(UserError, self.documents(order.account_move).number):
+            receipt.action_reissue()
 
     def test_a_receipt_is_on_the_roll_of_its_till(self):
         receipt = self.sold(self.line(self.rice, 151))

@@ -321,6 +321,50 @@ class TestInvoiceDocuments(DocumentCase):
         self.assertIn("Change", paper)
         self.assertNotIn("-673", paper)
 
+    def test_exchange(self):
+        """Goods out and goods back on one paper are rounded together, as the paper shows and the books say; an invoice
+        replaces both documents."""
+        session = self.own_session()
+        lines = [
+            {"product_id": self.brush.id, "qty": quantity, "price_unit": price, "price_subtotal": subtotal,
+             "price_subtotal_incl": quantity * price, "tax_ids": [Command.set(self.tax10.ids)]}
+            for quantity, price, subtotal in ((1, 110, 100), (-1, 105, -95))
+        ]  # fmt: skip
+        both = self.env["pos.order"].create(
+            {"session_id": session.id, "company_id": self.company.id, "amount_total": 0, "amount_tax": 0,
+             "amount_paid": 0, "amount_return": 0, "lines": [Command.create(line) for line in lines]}
+        )  # fmt: skip
+        both._compute_prices()
+        both.add_payment({"pos_order_id": both.id, "amount": both.amount_total,
+                          "payment_method_id": session.payment_method_ids.id})  # fmt: skip
+        both.action_pos_order_paid()
+        sold, returned = self.documents(both)
+        self.assertEqual((sold.type, returned.type), ("simplified", "return"))
+        self.assertEqual((both.amount_total, both.amount_tax), (5, 0))
+        self.assertEqual((sold.total, sold.tax_total), (110, 10))
+        self.assertEqual((returned.total, returned.tax_total), (-105, -10))
+        both.partner_id = self.buyer
+        both.with_context(generate_pdf=False).action_pos_order_invoice()
+        document = self.documents(both.account_move)
+        self.assertEqual((document.superseded_ids, document.total), (sold | returned, 5))
+
+    def test_return_of_a_connected_till_becomes_a_credit_note(self):
+        order = self.order(self.book(self.sale(self.line(self.battery, -438, quantity=-1, tax=-39))))
+        receipt = self.documents(order)
+        order.partner_id = self.buyer
+        order.with_context(generate_pdf=False).action_pos_order_invoice()
+        document = self.documents(order.account_move)
+        self.assertEqual((order.account_move.move_type, document.type), ("out_refund", "return"))
+        self.assertEqual((document.total, document.tax_total), (-438, -39))
+        self.assertEqual(document.superseded_ids, receipt)
+
+    def test_a_branch_is_its_company(self):
+        """A branch without a tax ID of its own issues under its company's, on the screen of the till as well."""
+        branch = self.env["res.company"].create({"name": "支店", "parent_id": self.company.id})
+        self.assertEqual(branch.bridge_registration_number, self.company.vat)
+        self.company.vat = "t7000012050002"
+        self.assertEqual(self.company.bridge_registration_number, "T7000012050002")
+
     def test_invoice_of_several_receipts(self):
         """It replaces all of them, and names all of them."""
         session = self.own_session()

@@ -75,6 +75,47 @@ class TestSummaryInvoice(DocumentCase):
         self.assertEqual(set(covered.mapped("state")), {"superseded"})
         self.assertFalse(covered.filtered("is_counted"))
 
+    def test_its_tax_ties_out(self):
+        """The yen that is posted is the yen by which the summary differs from the invoices."""
+        self.deliver(1333, 2666, 999)
+        made = self.issued()
+        first = Date.to_date("2026-11-01")
+        days = self.env["bridge.tie.out"]._check(self.company, first, CLOSING)
+        self.assertIn(made.adjustment_id.journal_id, days.journal_id)
+        self.assertEqual(set(days.mapped("state")), {"ok"}, days.mapped("message"))
+
+    def test_a_period_that_was_declared_stays(self):
+        """What was delivered in one month counts there, though a summary of the next month replaced its invoice."""
+        self.buyer.bridge_closing_day = "20"
+        self.invoice((self.battery, 1, 1333), day="2026-10-25")
+        self.invoice((self.battery, 1, 2666), day="2026-11-10")
+        self.invoice((self.battery, 1, 999), day="2026-11-15")
+        october = self.env["bridge.output.tax"].create({"date_from": "2026-10-01", "date_to": "2026-10-31"})
+        november = self.env["bridge.output.tax"].create({"date_from": "2026-11-01", "date_to": "2026-11-30"})
+        before = october._figures()["rates"]
+        self.assertEqual([(rate["percent"], rate["tax"]) for rate in before], [(10, 133)])
+        self.issued(Date.to_date("2026-11-20"))
+        self.assertEqual(october._figures()["rates"], before)
+        self.assertEqual([(rate["percent"], rate["tax"]) for rate in november._figures()["rates"]], [(10, 499 - 133)])
+
+    def test_no_period_crosses_the_end_of_a_year(self):
+        self.company.write({"fiscalyear_last_month": "3", "fiscalyear_last_day": 31})
+        periods = self.Summary._periods(self.company, Date.to_date("2026-03-21"), Date.to_date("2026-04-20"))
+        self.assertEqual([str(day) for pair in periods for day in pair],
+                         ["2026-03-21", "2026-03-31", "2026-04-01", "2026-04-20"])  # fmt: skip
+
+    def test_a_summary_that_is_gone_is_found(self):
+        self.deliver(1333)
+        made = self.issued()
+        self.assertEqual(self.Document._verify(self.company), [])
+        self.env.flush_all()
+        for table in ("bridge_document_superseded_rel", "bridge_document_rate"):
+            self.cr.execute(f"DELETE FROM {table} WHERE document_id = %s", [made.document_id.id])
+        self.cr.execute("UPDATE bridge_summary_invoice SET document_id = NULL WHERE id = %s", [made.id])
+        self.cr.execute("DELETE FROM bridge_document WHERE id = %s", [made.document_id.id])
+        self.env.invalidate_all()
+        self.assertIn(made, [record for record, _field, _text in self.Document._verify(self.company)])
+
     def test_one_document_for_a_period(self):
         """Whatever calls twice, side by side or again: a customer's period has one summary."""
         self.deliver(1333)

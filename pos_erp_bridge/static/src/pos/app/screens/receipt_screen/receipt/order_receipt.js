@@ -15,6 +15,11 @@ function supplyDay(order) {
     return moment.setZone("Asia/Tokyo");
 }
 
+/** Whether nothing was sold: also of an order of negative lines nobody called a return. */
+function isReturn(order) {
+    return order.lines.length > 0 && order.lines.every((line) => line.qty < 0);
+}
+
 patch(OrderReceipt.prototype, {
     get bridgeIsJapanese() {
         return isJapanese(this.order.company);
@@ -48,16 +53,18 @@ patch(OrderReceipt.prototype, {
 patch(ReceiptHeader.prototype, {
     get bridgeNumber() {
         const { order } = this;
-        return isJapanese(order.company) && registrationNumber(order.company, supplyDay(order).toISODate());
+        // One document for a sale: where there is an invoice, that is the qualified one.
+        const isQualified = isJapanese(order.company) && !order.isToInvoice();
+        return isQualified && registrationNumber(order.company, supplyDay(order).toISODate());
     },
 
     get bridgeKind() {
-        return this.order.isRefund ? _t("Qualified return invoice") : _t("Simplified qualified invoice");
+        return isReturn(this.order) ? _t("Qualified return invoice") : _t("Simplified qualified invoice");
     },
 
     get bridgeOriginalDay() {
-        const isReturn = isJapanese(this.order.company) && this.order.isRefund;
-        return isReturn ? supplyDay(this.order).toISODate().replaceAll("-", "/") : "";
+        const isKnown = isJapanese(this.order.company) && isReturn(this.order) && this.order.isRefund;
+        return isKnown ? supplyDay(this.order).toISODate().replaceAll("-", "/") : "";
     },
 });
 

@@ -22,8 +22,7 @@ export function registrationNumber(company, day) {
     const text = (value) => (value?.toISODate ? value.toISODate() : value || "");
     const from = text(company.bridge_registration_from);
     const to = text(company.bridge_registration_to);
-    const isThere = /^T\d{13}$/.test(company.vat || "");
-    return isThere && (!from || from <= day) && (!to || day <= to) ? company.vat : "";
+    return (!from || from <= day) && (!to || day <= to) ? company.bridge_registration_number || "" : "";
 }
 
 function labelOf(category, percent) {
