@@ -35,3 +35,5 @@ def build(env):
         )
         move.action_post()
     env["bridge.summary.invoice"]._make(env.company, closing, customer).action_issue()
+    # As every night.
+    env["bridge.tie.out"]._check(env.company, closing.replace(day=1), datetime.now(TOKYO).date())

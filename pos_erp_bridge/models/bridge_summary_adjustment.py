@@ -16,6 +16,7 @@ class BridgeSummaryInvoice(models.Model):
         sales and tax are divided otherwise.
         """
         self.ensure_one()
+        self = self.with_context(lang=self.company_id._bridge_language())
         Move = self.env["account.move"].with_company(self.company_id)
         if not differences:
             return Move
