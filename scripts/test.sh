@@ -1,7 +1,7 @@
 # Sourced by ./run: the test stages. Each stands for itself: one that fails does
 # not hide the next. The last line printed is the total.
 
-STAGES=lint,pure,addon,model,race,tours,install
+STAGES=lint,pure,addon,fiscal,model,race,tours,install
 PASSED=0 FAILED=0 SKIPPED=0
 FAILURES=()
 TEST_DB=bridge_test_$$
@@ -20,7 +20,7 @@ run_tests() {
     local stages=$STAGES selectors=() pure=() tags=() stage
     while [ $# -gt 0 ]; do
         case $1 in
-            --fast) stages=lint,pure,addon ;;
+            --fast) stages=lint,pure,addon,fiscal ;;
             --only) stages=${2:-}; shift ;;
             --only=*) stages=${1#*=} ;;
             *) selectors+=("$1") ;;
@@ -33,12 +33,12 @@ run_tests() {
         [[ ,$STAGES, == *",$stage,"* ]] || die "no such stage: $stage (there are $STAGES)"
     done
     case ,$stages, in
-        *,addon,* | *,model,* | *,race,* | *,tours,*) setup_all; setup_template; drop_stale; install_once ;;
+        *,addon,* | *,fiscal,* | *,model,* | *,race,* | *,tours,*) setup_all; setup_template; drop_stale; install_once ;;
         *,install,*) setup_all; setup_template; drop_stale ;;
         *) setup_base ;;
     esac
     run_lanes ${stages//,/ }
-    [ -z "${PGHOST:-}" ] || drop_db "${INSTALLED_DB}" "${TEST_DB}"_{addon,model,race,tours,empty,demo}
+    [ -z "${PGHOST:-}" ] || drop_db "${INSTALLED_DB}" "${TEST_DB}"_{addon,fiscal,model,race,tours,empty,demo}
     finish
 }
 
@@ -140,19 +140,31 @@ PY
 addon_stage() {
     local db=${TEST_DB}_addon
     installed_copy addon "$db" || return
-    local list=/pos_erp_bridge,-$MODEL_TEST
+    local list=/pos_erp_bridge,-$(other_stages)
     [ "${#tags[@]}" = 0 ] || list=$(IFS=,; echo "${tags[*]}")
     odoo_tests addon "$list" "$db"
     [ "${#tags[@]}" != 0 ] || check "ja.po covers every term" catalogue check "$db"
 }
 
-# Hundreds of random histories of one stock against a small model of it: a third of all the time, so not in the lane
-# of the stage addon.
-MODEL_TEST=/pos_erp_bridge/tests/test_stock_model.py
-model_stage() {
-    local db=${TEST_DB}_model
-    installed_copy model "$db" || return
-    odoo_tests model "$MODEL_TEST" "$db"
+# Tests of the addon that are run in the other lane, so that both take about as long: documents and taxes, and hundreds
+# of random histories of one stock against a small model of it.
+FISCAL_TESTS=(pos_erp_bridge/tests/test_{books,document,papers,registration,summary,tax,tie_out}*.py)
+MODEL_TESTS=(pos_erp_bridge/tests/test_stock_model.py)
+
+fiscal_stage() { other_stage fiscal "${FISCAL_TESTS[@]}"; }
+model_stage() { other_stage model "${MODEL_TESTS[@]}"; }
+
+other_stage() { # other_stage NAME FILE...
+    local name=$1 db=${TEST_DB}_$1
+    shift
+    installed_copy "$name" "$db" || return
+    odoo_tests "$name" "$(IFS=,; echo "${*/#//}")" "$db"
+}
+
+# Their files as Odoo leaves them out: each but the first with its own comma and minus.
+other_stages() {
+    local files=("${FISCAL_TESTS[@]}" "${MODEL_TESTS[@]}")
+    (IFS=,; echo "${files[*]/#//}") | sed 's/,/,-/g'
 }
 
 # catalogue check|merge DB: the terms of the addon installed in DB against ja.po.
@@ -233,7 +245,7 @@ uninstall_check() { # uninstall_check DB
 
 fail() { count 0 1 0; FAILURES+=("$1"); }
 
-# The template plus the addon, once; the stages addon, model, race and tours work on copies.
+# The template plus the addon, once; the stages of its tests work on copies.
 install_once() {
     step "install the addon on a copy of the template"
     copy_db "$TEMPLATE_DB" "$INSTALLED_DB" || die "cannot copy the template database"

@@ -21,12 +21,12 @@ from odoo.tools import config
 
 from .till_shop import TillShop
 
-PATIENCE = 60.0  # seconds for a page
+PATIENCE = 180.0  # seconds for a page; the first one compiles all scripts of the till
 SOON_MS = 5000  # far below what the till would find out by looking again itself
 # What a cashier does and sees, by hand: a tour's helpers are not loaded in a till that runs.
 PAGE = """
 window.until = async (look, what) => {
-    const limit = Date.now() + 60_000;
+    const limit = Date.now() + 170_000;
     for (;;) {
         const found = look();
         if (found) { return found; }
