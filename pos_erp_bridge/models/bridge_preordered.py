@@ -203,9 +203,11 @@ class BridgeStockLevel(models.Model):
 
     @api.model
     def _record_results(self, sent, results):
-        levels = {level.push_id: level for level in self.search([("push_id", "in", [item.push_id for item in sent])])}
-        super()._record_results(sent, results)
         days = {item.push_id: item.available_from or False for item in sent}
+        dated = [push_id for push_id, day in days.items() if day]
+        domain = [("push_id", "in", list(days)), "|", ("push_id", "in", dated), ("arrival_told", "!=", False)]
+        levels = {level.push_id: level for level in self.search_fetch(domain, ["push_id", "arrival_told"])}
+        super()._record_results(sent, results)
         for result in results:
             level = levels.get(result.push_id)
             if level and result.status == "ok" and level.arrival_told != (days[result.push_id] or False):

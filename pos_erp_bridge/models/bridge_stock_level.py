@@ -224,7 +224,7 @@ class BridgeStockLevel(models.Model):
                 ("run_at", "<=", fields.Datetime.now()),
                 *self._sendable(channel),
             ],
-            ["store_id", "product_id", "desired", "confirmed", "is_known", "push_id", "attempts"],
+            ["store_id", "product_id", "desired", "confirmed", "is_known", "push_id", "attempts", "available_from"],
             limit=size,
             order="run_at, id",
         )
@@ -234,7 +234,8 @@ class BridgeStockLevel(models.Model):
         unmapped.write({"state": "failed", "message": reason})
         levels -= unmapped
         repeats = {level.id for level in levels if level.push_id}
-        levels._begin_attempt({level.id: level.push_id or uuid.uuid4().hex for level in levels})
+        push_ids = {level.id: level.push_id or uuid.uuid4().hex for level in levels}
+        levels._begin_attempt(push_ids)
         work = []
         for level in levels:
             work.append(
@@ -243,7 +244,7 @@ class BridgeStockLevel(models.Model):
                     stock_id=stock_ids[level.product_id.id],
                     quantity=Decimal(str(level.desired)),
                     expected=Decimal(str(level.confirmed)) if level.is_known else None,
-                    push_id=level.push_id,
+                    push_id=push_ids[level.id],
                     is_repeat=level.id in repeats,
                     available_from=level.available_from or None,
                 )
@@ -270,10 +271,10 @@ class BridgeStockLevel(models.Model):
     @api.model
     def _stock_ids(self, channel, product_ids):
         """{product id: id the channel keeps its stock under}."""
-        bindings = self.env["bridge.binding"].search(
+        bindings = self.env["bridge.binding"].search_fetch(
             [("channel_id", "=", channel.id), ("entity", "=", "product"), ("res_id", "in", list(product_ids))],
-            order="id",
-        )
+            ["res_id", "stock_external_id", "external_id"], order="id",
+        )  # fmt: skip
         return {b.res_id: b.stock_external_id or b.external_id for b in bindings}
 
     @api.model
