@@ -32,6 +32,15 @@ class BridgeUnchanged(models.AbstractModel):
         return self.env._("“%(field)s” is %(value)s; issued was %(said)s.", field=label, value=value, said=said)
 
 
+class ResCompany(models.Model):
+    _inherit = "res.company"
+
+    bridge_chain_ends = fields.Json(
+        "Ends of the chains", readonly=True, copy=False, groups="base.group_system",
+        help="The newest place and hash of each chain when it was last noted.",
+    )  # fmt: skip
+
+
 class BridgeChained(models.AbstractModel):
     """Rows that are written once and never changed. Each carries its own full text (``content``, canonical JSON) and a
     hash over that text, its place and the hash before it: whoever changes a byte of any column breaks something.
@@ -123,7 +132,32 @@ class BridgeChained(models.AbstractModel):
         ]
         for batch in self._batches(company):
             found += self._verify_batch(batch)
-        return found
+        return found + self._verify_end(company)
+
+    @api.model
+    def _verify_end(self, company):
+        """Nothing follows the newest row that would miss it: so its place and hash are noted apart, every night."""
+        position, expected = (company.sudo().bridge_chain_ends or {}).get(self._name, (0, ""))
+        row = self._end(company, position)
+        if not position or (row and row[1] == expected):
+            return []
+        return [(self.browse(row and row[2]), "position", self._broken_text("position", position))]
+
+    @api.model
+    def _note_end(self, company):
+        """Note the newest row, where the one noted before is still there."""
+        if not self._verify_end(company) and (row := self._end(company)):
+            company.bridge_chain_ends = {**(company.bridge_chain_ends or {}), self._name: row[:2]}
+
+    @api.model
+    def _end(self, company, position=None):
+        """(position, hash, id) of a company's newest row, or of the one in that place; None."""
+        there = SQL("position IS NOT NULL") if position is None else SQL("position = %s", position)
+        query = SQL(
+            "SELECT position, hash, id FROM %s WHERE company_id = %s AND %s ORDER BY position DESC LIMIT 1",
+            SQL.identifier(self._table), company.id, there,
+        )  # fmt: skip
+        return next(iter(self.env.execute_query(query)), None)
 
     @api.model
     def _verify_batch(self, rows):

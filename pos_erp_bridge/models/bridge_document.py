@@ -51,7 +51,7 @@ class BridgeDocument(models.Model):
     )  # fmt: skip
     number = fields.Char(required=True, readonly=True)
     relation = fields.Selection(
-        [("issue", "Issued"), ("correct", "Correction"), ("return", "Return"), ("supersede", "Replaces a receipt")],
+        [("issue", "Issued"), ("correct", "Correction"), ("return", "Return"), ("supersede", "Replaces others")],
         "Issued as", required=True, readonly=True,
     )  # fmt: skip
     supply_at = fields.Datetime("Time of supply", required=True, readonly=True)

@@ -125,6 +125,8 @@ class BridgeTieOut(models.Model):
             since = today - timedelta(days=NIGHTLY_DAYS)
             days = self.with_company(company)._check(company, min(since, oldest.date or since), today)
             days._tell()
+            for name in ("bridge.document", "bridge.document.rendering", "bridge.entry.seal"):
+                self.env[name].sudo()._note_end(company)
 
     def _tell(self):
         """An activity for each red day that has none; done where the day ties out again."""

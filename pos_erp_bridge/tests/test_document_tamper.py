@@ -183,3 +183,25 @@ class TestDocumentTamper(DocumentCase):
         self.assertEqual(params["type"], "danger")
         self.assertIn(self.document.number, params["message"])
         self.assertEqual(params["next"]["domain"], [("id", "in", self.document.ids)])
+
+
+@tagged("post_install", "-at_install")
+class TestChainEnd(DocumentCase):
+    def test_newest_rows_that_are_gone(self):
+        """A correction nothing follows yet: its place was noted in the night, and something else is no stand-in."""
+        session = self.own_session()
+        first = self.documents(self.sell_own(session, self.brush, 1, 327, 29))
+        second = self.documents(self.sell_own(session, self.battery, 1, 438, 39))
+        correction = first.action_correct("宛名の記載もれ").sudo()
+        self.Document._seal()
+        self.env["bridge.tie.out"]._cron_check()
+        self.assertEqual(self.Document._verify(self.company), [])
+        self.env.cr.execute("DELETE FROM bridge_document_rate WHERE document_id = %s", [correction.id])
+        self.env.cr.execute("DELETE FROM bridge_document WHERE id = %s", [correction.id])
+        self.env.invalidate_all()
+        gone = (self.Document, "position")
+        self.assertIn(gone, [finding[:2] for finding in self.Document._verify(self.company)])
+        self.env["bridge.tie.out"]._cron_check()
+        self.assertIn(gone, [finding[:2] for finding in self.Document._verify(self.company)], "not forgotten")
+        other = second.action_correct("品名の誤り").sudo()
+        self.assertIn((other, "position"), [finding[:2] for finding in self.Document._verify(self.company)])
