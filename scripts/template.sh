@@ -6,21 +6,23 @@ TEMPLATE_DB=
 
 setup_template() {
     TEMPLATE_DB=bridge_template_$(printf '%s' "1 $ODOO_VERSION $ODOO_LIB $TEMPLATE_MODULES" | sha256sum | cut -c1-8)
-    db_exists "$TEMPLATE_DB" && return
+    template_ready && return
     setup_lock
-    if ! db_exists "$TEMPLATE_DB"; then
+    if ! template_ready; then
         step "template database (once, about a minute)"
-        drop_db "$TEMPLATE_DB.part"
+        drop_db "$TEMPLATE_DB" "$TEMPLATE_DB.part"
         createdb "$TEMPLATE_DB.part" || die "cannot create a database"
         # ODOO_RC may be the user's; -c always is ours.
         logged template odoo -c "$ODOO_CONF" -d "$TEMPLATE_DB.part" -i "$TEMPLATE_MODULES" \
             --stop-after-init --no-http --max-cron-threads=0 || die "the template database could not be made"
-        mkdir -p "$RUNTIME/data/filestore"
-        rm -rf "$RUNTIME/data/filestore/$TEMPLATE_DB"
-        [ ! -d "$RUNTIME/data/filestore/$TEMPLATE_DB.part" ] ||
-            mv "$RUNTIME/data/filestore/$TEMPLATE_DB.part" "$RUNTIME/data/filestore/$TEMPLATE_DB"
+        mv "$RUNTIME/data/filestore/$TEMPLATE_DB.part" "$RUNTIME/data/filestore/$TEMPLATE_DB" ||
+            die "the template database has no files"
         psql -qd postgres -c "alter database \"$TEMPLATE_DB.part\" rename to $TEMPLATE_DB" || die "cannot rename the template"
     fi
     setup_unlock
 }
+
+# The database server outlives .runtime: deleted to start over, it takes the files of the template with it, and every
+# copy would lack them.
+template_ready() { [ -d "$RUNTIME/data/filestore/$TEMPLATE_DB" ] && db_exists "$TEMPLATE_DB"; }
 db_exists() { [ "$(psql -Atqd postgres -c "select 1 from pg_database where datname = '$1'")" = 1 ]; }

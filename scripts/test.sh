@@ -72,13 +72,13 @@ lane() { # lane NUMBER STAGE...: in a shell of its own; what came of it goes to 
         "${stage}_stage"
         step "== $stage took $((SECONDS - began)) s; this lane so far: $PASSED passed, $FAILED failed, $SKIPPED skipped"
     done
-    printf '%s\n' "$PASSED $FAILED $SKIPPED" "${FAILURES[@]}" >"$LOGS/lane-$number"
+    printf '%s\n' "$PASSED $FAILED $SKIPPED" "${FAILURES[@]}" >"$LOGS/lane-$$-$number"
 }
 
 lane_result() { # lane_result NUMBER
     local counts=() failures=()
-    mapfile -t failures <"$LOGS/lane-$1"
-    rm -f "$LOGS/lane-$1"
+    mapfile -t failures <"$LOGS/lane-$$-$1"
+    rm -f "$LOGS/lane-$$-$1"
     read -ra counts <<<"${failures[0]:-}"
     [ "${#counts[@]}" = 3 ] || { fail "lane $1 broke off"; return; }
     count "${counts[@]}"
