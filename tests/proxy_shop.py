@@ -1,6 +1,7 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """A shop for tests of the hardware proxy: virtual printers, the proxy, and a till, all over real sockets."""
 
+import json
 import time
 import uuid
 import zlib
@@ -51,6 +52,11 @@ class Till:
         assert status == 200, answer
         return answer
 
+    async def resolve(self, job, **decision):
+        """What somebody who looked at the paper says of a job; the job as it then is."""
+        body, kind = json.dumps(decision).encode(), {"Content-Type": "application/json"}
+        return (await self.ask("POST", f"/jobs/{job['id']}/resolution", body, kind))[1]
+
     async def see(self, job, seconds=8):
         """The job once it is no longer as the till last saw it."""
         status, answer = await self.ask("GET", f"/jobs/{job['id']}?wait={seconds}&known={job['face']}")
@@ -91,7 +97,7 @@ class Shop:
 
 @asynccontextmanager
 async def shop(folder, printers=None, settings=None, **state):
-    """A shop with one printer, or with ``printers``: {name: options of its configuration}; ``state`` sets the devices."""
+    """A shop with one printer, or with ``printers``: {name: options in its configuration}; ``state`` of the devices."""
     devices = {}
     for name, options in (printers or {"receipt": {"drawer": True, "drawer_open_level": 1}}).items():
         device = VirtualPrinter(**state)

@@ -169,8 +169,9 @@ def test_who_has_no_business_here_is_refused(tmp_path):
 def test_unsigned_tills_must_be_allowed(tmp_path):
     async def story():
         async with shop(tmp_path) as place:
-            assert await status_of(place, "POST", "/cgi-bin/epos/service.cgi", {"Origin": ORIGIN}, soap(image(paper()))) == 403
-            assert await status_of(place, "PUT", "/jobs/job-00001?width=8&rows=1", {"Origin": ORIGIN}) == 401
+            headers, order = {"Origin": ORIGIN}, soap(image(paper()))
+            assert await status_of(place, "POST", "/cgi-bin/epos/service.cgi", headers, order) == 403
+            assert await status_of(place, "PUT", "/jobs/job-00001?width=8&rows=1", headers) == 401
             waiter = Till(place.session, place.url, place.gate.keys.proxy_id, scopes=("print",))
             status, answer = await waiter.ask("PUT", "/drawer/open-0001", b"{}", {"Content-Type": "application/json"})
             assert status == 403 and "drawer" in answer["error"]
@@ -239,9 +240,10 @@ def test_pairing_by_the_code_on_the_page(tmp_path):
             code = place.gate.pairing.offer()
             assert code in page and "receipt" in page
             url, secret = f"{place.url}/pair", "n" * 40
-            async with place.session.post(url, data=json.dumps({"code": "1", "secret": secret}), headers=JSON) as response:
+            wrong, right = (json.dumps({"code": text, "secret": secret}) for text in ("1", code))
+            async with place.session.post(url, data=wrong, headers=JSON) as response:
                 assert response.status == 401
-            async with place.session.post(url, data=json.dumps({"code": code, "secret": secret}), headers=JSON) as response:
+            async with place.session.post(url, data=right, headers=JSON) as response:
                 assert (await response.json())["proxy"] == place.gate.keys.proxy_id
             assert place.gate.keys.secret == secret
             status, _answer = await place.till.ask("GET", "/jobs/x")
@@ -260,7 +262,8 @@ def test_the_page_shows_troubles_and_takes_decisions(tmp_path):
                 async with place.session.get(f"{place.url}/?lang={language}") as response:
                     page = await response.text()
                 assert all(word in page for word in words), page
-            async with place.session.post(f"{place.url}/look/{job['id']}", data={"came_out": "1"}, headers=own) as response:
+            look = f"{place.url}/look/{job['id']}"
+            async with place.session.post(look, data={"came_out": "1"}, headers=own) as response:
                 assert response.status == 200
             assert place.proxy.spool.get(job["id"]).state == "printed"
             async with place.session.post(f"{place.url}/test/receipt", headers=own) as response:

@@ -105,10 +105,8 @@ def test_a_line_that_breaks_in_the_middle_asks_somebody(tmp_path):
             other = await place.till.print(paper(seed=2))
             assert other["state"] == "printed"
             assert on_paper(the(place))[-1] == paper(seed=2)
-            status, again = await place.till.ask(
-                "POST", f"/jobs/{job['id']}/resolution", b'{"reprint": "reprint-1"}', {"Content-Type": "application/json"}
-            )
-            assert status == 200 and again["reprint_of"] == job["id"]
+            again = await place.till.resolve(job, reprint="reprint-1")
+            assert again["reprint_of"] == job["id"]
             await until(lambda: place.proxy.spool.get("reprint-1").state == "printed")
             assert on_paper(the(place))[-1] == reprint_mark(WIDTH) + paper(rows=400)
             assert place.proxy.spool.get(job["id"]).state == "failed"
@@ -122,12 +120,10 @@ def test_somebody_saw_the_paper(tmp_path):
             the(place).state.drop_after = 5000
             job = await place.till.print(paper(rows=400))
             assert job["state"] == "unknown"
-            content, kind = b'{"came_out": true}', {"Content-Type": "application/json"}
             for _twice in range(2):
-                status, answer = await place.till.ask("POST", f"/jobs/{job['id']}/resolution", content, kind)
-                assert status == 200 and (answer["state"], answer["reason"]) == ("printed", "seen")
-            status, answer = await place.till.ask("POST", f"/jobs/{job['id']}/resolution", b'{"reprint": "reprint-1"}', kind)
-            assert status == 422
+                answer = await place.till.resolve(job, came_out=True)
+                assert (answer["state"], answer["reason"]) == ("printed", "seen")
+            assert "only an unknown one" in (await place.till.resolve(job, reprint="reprint-1"))["error"]
 
     run(story())
 

@@ -10,8 +10,8 @@ PULSE_OFF, PULSE_ON = b"\x1d(D\x03\x00\x14\x01\x00", b"\x1d(D\x03\x00\x14\x01\x0
 CUT = b"\x1dVB\x00"  # feeds to the cutter, cuts all but a point
 QUEUED_STATUS = b"\x1dr\x01"
 SLICE = 255  # rows; cheap controllers overrun beyond
-# When a line breaks within a picture, the printer takes what comes next for the rest of it. So many zeros are the rest of
-# any picture of ours, and nothing to a printer that waits for none.
+# When a line breaks within a picture, the printer takes what comes next for the rest of it. So many zeros are the rest
+# of any picture of ours, and nothing to a printer that waits for none.
 FILL = bytes(SLICE * 128)
 BLANK = 24  # rows; shorter gaps cost more as a command than as white
 # A printer finds real-time commands also inside a picture. DLE ENQ can throw away its buffer and DLE DC4 opens the

@@ -94,7 +94,7 @@ class Proxy:
         return found[-1] if found and found[-1].created >= since else None
 
     async def outcome(self, job_id, seconds, enough=_tells):
-        """The job when it is ``enough`` (it has ended, or somebody must do something), or as it is after ``seconds``."""
+        """The job when it is ``enough`` (ended, or in trouble), or as it is after ``seconds``."""
         limit = time.monotonic() + seconds
         while True:
             job = self.spool.get(job_id)

@@ -164,7 +164,8 @@ class Spool:
     def recover(self):
         """After a start: what was being printed when the proxy stopped is unknown. The names of those printers."""
         rows = self._db.execute(
-            "UPDATE job SET state = 'unknown', reason = 'stopped', changed = ? WHERE state = 'printing' RETURNING printer",
+            "UPDATE job SET state = 'unknown', reason = 'stopped', changed = ? WHERE state = 'printing'"
+            " RETURNING printer",
             [time.time()],
         )
         return {printer for (printer,) in rows}
