@@ -14,29 +14,22 @@ upload_bytes               what the till sends; baseline: the JPEG that Odoo's t
 import argparse
 import asyncio
 import base64
-import contextlib
 import io
 import random
-import subprocess
-import sys
 import tempfile
 import time
-import uuid
 import zlib
 from pathlib import Path
 
 import _lab
+import _till
 import aiohttp
 from escpos.printer import Dummy
 from PIL import Image, ImageDraw, ImageFont
-
-PROXY = Path(__file__).resolve().parent.parent / "hardware_proxy"
-sys.path.insert(0, str(PROXY))
-from pos_hardware_proxy import escpos, picture, security  # noqa: E402
+from pos_hardware_proxy import escpos, picture
 
 WIDTH, ROWS = 576, 1200
-ORIGIN = "https://erp.example.jp"
-CONVERSIONS = 100
+CONVERSIONS, WARM_UP = 100, 10
 FONT = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
 GOODS = ("国産りんご", "食パン 6枚切", "牛乳 1000ml", "ボールペン 黒", "レジ袋 大", "鮭おにぎり", "緑茶 525ml")
 
@@ -59,85 +52,32 @@ def bits_of(image):
     return picture.pack(image.convert("1"))
 
 
-@contextlib.contextmanager
-def process(*command):
-    """A process with its output at hand, ended at the end."""
-    running = subprocess.Popen([sys.executable, *command], cwd=PROXY, stdout=subprocess.PIPE, text=True)
-    try:
-        yield running
-    finally:
-        running.terminate()
-        running.wait(10)
-
-
-def free_port():
-    import socket
-
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-async def answers(port):
-    for _attempt in range(200):
-        with contextlib.suppress(OSError):
-            _reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return
-        await asyncio.sleep(0.05)
-    raise SystemExit(f"nobody answers on port {port}")
-
-
-class Till:
-    """Signs and sends, as the till does."""
-
-    def __init__(self, session, port, keys):
-        self.session, self.url = session, f"http://127.0.0.1:{port}"
-        self.claims = security.make_claims(keys.proxy_id, "till", ("print", "drawer"), 3600)
-        self.key = security.till_key(keys.secret, self.claims)
-
-    async def put(self, path, body):
-        moment = str(int(time.time() * 1000))
-        sent = security.signature(self.key, "PUT", path, body, moment, self.claims)
-        headers = {"Authorization": f"Till {self.claims}.{moment}.{sent}", "Origin": ORIGIN}
-        async with self.session.put(self.url + path, data=body, headers=headers) as response:
-            return await response.json()
-
-
-async def round_trips(port, keys, bodies):
+async def round_trips(url, keys, pictures):
     times = []
     async with aiohttp.ClientSession() as session:
-        till = Till(session, port, keys)
-        for number, body in enumerate(bodies):
-            path = f"/jobs/{uuid.uuid4()}?width={WIDTH}&rows={ROWS}&wait=8"
+        till = _till.Till(session, url, keys.proxy_id)
+        for number, bits in enumerate(pictures):
             began = time.perf_counter()
-            job = await till.put(path, body)
-            if job.get("state") != "printed":
+            job = await till.print(bits)
+            if job["state"] != "printed":
                 raise SystemExit(f"not printed: {job}")
-            if number >= 10:  # the first ones open the line and fill caches
+            if number >= WARM_UP:  # the first ones open the line and fill caches
                 times.append((time.perf_counter() - began) * 1000)
-            await asyncio.sleep(0.06)  # below the rate one till may ask at
+            await asyncio.sleep(0.06)  # below the rate at which one till may ask
     return times
 
 
-def measure_round_trip(jobs, bodies):
+def measure_round_trip(jobs, pictures):
     with tempfile.TemporaryDirectory() as folder:
-        printer_port, port, page_port = free_port(), free_port(), free_port()
-        keys = security.Keys(Path(folder) / "keys.json")
-        keys.pair("k" * 32)
-        config = Path(folder) / "proxy.toml"
-        config.write_text(
-            f'[proxy]\nstate = "{folder}"\nport = {port}\norigins = ["{ORIGIN}"]\n'
-            f'[[printer]]\nname = "receipt"\naddress = "tcp://127.0.0.1:{printer_port}"\n'
-        )
-        ports = ("--port", str(printer_port), "--page-port", str(page_port))
-        emulator = ("-m", "pos_hardware_proxy.virtual_printer", *ports)
-        with process(*emulator), process("-m", "pos_hardware_proxy", "--config", str(config)):
-            asyncio.run(answers(printer_port))
-            asyncio.run(answers(port))
-            times = asyncio.run(round_trips(port, keys, [bodies[n % len(bodies)] for n in range(jobs + 10)]))
-    for name, value in (("median", _lab.median(times)), ("p95", _lab.quantile(times, 0.95))):
-        _lab.figure(f"job_round_trip_{name}_ms", value, "ms", baseline={"median": 8, "p95": 20}[name], jobs=jobs)
+        printer, page, port = (_till.free_port() for _each in range(3))
+        config, keys = _till.configure(Path(folder), port, {"receipt": printer})
+        emulator = ("-m", "pos_hardware_proxy.virtual_printer", "--port", str(printer), "--page-port", str(page))
+        with _till.process(*emulator), _till.process("-m", "pos_hardware_proxy", "--config", str(config)):
+            asyncio.run(_till.answers(printer, port))
+            series = [pictures[number % len(pictures)] for number in range(jobs + WARM_UP)]
+            times = asyncio.run(round_trips(f"http://127.0.0.1:{port}", keys, series))
+    for name, value, limit in (("median", _lab.median(times), 8), ("p95", _lab.quantile(times, 0.95), 20)):
+        _lab.figure(f"job_round_trip_{name}_ms", value, "ms", baseline=limit, ratio=value / limit, jobs=jobs)
 
 
 def measure_conversion(image):
@@ -169,7 +109,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=300)
     arguments = parser.parse_args()
     images = [receipt(number) for number in range(20)]
-    measure_round_trip(arguments.jobs, [zlib.compress(bits_of(image)) for image in images])
+    measure_round_trip(arguments.jobs, [bits_of(image) for image in images])
     measure_conversion(images[0])
     measure_upload(images)
 

@@ -116,11 +116,16 @@ class Printer:
         """
         if self._link and self._link.lost.is_set():
             await self._hang_up()
-        if not self._link:
+        is_new = not self._link
+        if is_new:
             self._reader, self._answers = status.Reader(), []
             self._link = await open_link(self.config.address, self._on_bytes)
-        if self.config.confirm != "none":
-            await self._ask()
+        if self.config.confirm == "none":
+            return
+        if is_new:
+            await self._link.write(escpos.ASB_ON)
+        # From then on it tells every change by itself; one question proves that it is still there.
+        await self._ask(escpos.ASK if is_new or self.status.trouble else escpos.ASK[:1])
 
     async def _hang_up(self):
         link, self._link = self._link, None
@@ -134,9 +139,9 @@ class Printer:
             self._answers.append(answer)
         self._heard.set()
 
-    async def _ask(self):
-        """Ask for the whole state, question by question: an answer does not say to which it belongs."""
-        for number, question in enumerate(escpos.ASK, 1):
+    async def _ask(self, questions=escpos.ASK[:1]):
+        """Ask for its state, question by question: an answer does not say to which it belongs."""
+        for number, question in enumerate(questions, 1):
             self._answers.clear()
             await self._link.write(question)
             answer = await self._hear(lambda answer: answer.kind == "realtime", ANSWER_S)
