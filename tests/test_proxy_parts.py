@@ -131,6 +131,16 @@ def test_quota_and_expiry(jobs):
     assert jobs.accept(a_job("job-00009"), 60)[1]
 
 
+def test_papers_nobody_looks_at_do_not_block(jobs):
+    for number in range(5):
+        jobs.accept(a_job(f"job-0000{number}"), 60)
+        jobs.move(f"job-0000{number}", spool.WAITING, spool.PRINTING)
+        jobs.move(f"job-0000{number}", spool.PRINTING, spool.UNKNOWN, "lost")
+    jobs._db.execute("UPDATE job SET changed = changed - 8 * 86400 WHERE id = 'job-00003'")
+    jobs.purge()
+    assert jobs.get("job-00003").reason == "nobody_looked" and jobs.get("job-00004").state == spool.UNKNOWN
+
+
 def test_what_was_accepted_is_on_disk(jobs, tmp_path):
     """Seen by another connection at once: committed, in a log that is flushed at every commit."""
     jobs.accept(a_job(), 60)

@@ -200,6 +200,36 @@ def test_the_drawer_tells_whether_it_opened(tmp_path):
     run(story())
 
 
+def test_the_drawer_opens_while_a_receipt_waits_for_paper(tmp_path):
+    async def story():
+        async with shop(tmp_path, paper_left=300) as place:
+            job = await place.till.print(paper(rows=900))
+            assert (job["state"], job["reason"]) == ("printing", "paper_end")
+            kind = {"Content-Type": "application/json"}
+            assert (await place.till.ask("PUT", "/drawer/open-0001", b"{}", kind))[1] == {"outcome": "opened"}
+            behind = await place.till.print(paper(2))
+            assert (behind["state"], behind["reason"]) == ("waiting", "paper_end")
+            the(place).state.paper_left, the(place).state.paper_end = None, False
+            await until(lambda: place.proxy.spool.get(behind["id"]).state == "printed")
+            assert on_paper(the(place)) == [paper(rows=900), paper(2)]
+
+    run(story())
+
+
+def test_every_job_that_waits_knows_why(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            the(place).power_off()
+            for number in range(4):
+                began = time.monotonic()
+                assert (await place.till.print(paper(number)))["reason"] == "refused"
+                assert time.monotonic() - began < 1
+            the(place).power_on()
+            await until(lambda: len(on_paper(the(place))) == 4)
+
+    run(story())
+
+
 def test_a_pulse_never_waits_in_a_queue(tmp_path):
     """Without paper the drawer opens at once; with the printer off, it does not open later."""
 

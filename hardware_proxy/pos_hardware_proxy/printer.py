@@ -45,6 +45,7 @@ class Printer:
         self._news = asyncio.Event()  # a job has come
         self._heard = asyncio.Event()  # the printer has said something
         self._answers = []
+        self._stopped = False  # a job is in the printer, which waits for paper or the like
         self.torn = False  # the last job ended in the middle: of a command, of a paper
         self._number = random.randrange(95**4)
         self._task = None
@@ -83,9 +84,9 @@ class Printer:
                 if not done:
                     await self._wait_for_news(LOOK_S)
             except LinkError as error:
-                self._say(str(error), job)
+                self._say(str(error))
                 await self._hang_up()
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+                await self._wait_for_news(pause * random.uniform(0.8, 1.2))
                 pause = min(pause * 2, RETRY_S[1])
             except Exception:
                 # A fault of ours must not stop the printer: the job's state on disk says what is known.
@@ -169,7 +170,7 @@ class Printer:
     # -- jobs ------------------------------------------------------------------------------------
     async def _print(self, job):
         """Print ``job`` and settle it; False when the printer is not ready and the job goes on waiting."""
-        self._say(self.status.trouble, job)
+        self._say(self.status.trouble)
         if self.reason:
             return False
         if not self.spool.move(job.id, WAITING, PRINTING):
@@ -180,7 +181,7 @@ class Printer:
             reason = await self._confirmed(job)
         except LinkError:
             reason = "lost"
-        self.torn = bool(reason) and reason != "unconfirmed"
+        self.torn = reason not in ("", "unconfirmed")
         self.settle(job.id, PRINTING, UNKNOWN if self.torn else PRINTED, reason)
         if self.torn:
             await self._hang_up()
@@ -214,17 +215,20 @@ class Printer:
         self._answers.clear()
         await self._link.write(question)
         limit = time.monotonic() + SILENCE_S
-        while time.monotonic() < limit:
-            if await self._hear(wanted, LOOK_S):
-                self._say("")
-                return ""
-            if self._link.lost.is_set():
-                return "lost"
-            if self.status.trouble:
-                # It goes on by itself when paper is in and the cover is closed: wait, and never send again.
+        try:
+            while time.monotonic() < limit:
+                if await self._hear(wanted, LOOK_S):
+                    return ""
+                if self._link.lost.is_set():
+                    return "lost"
+                self._stopped = bool(self.status.trouble)
                 self._say(self.status.trouble, job)
-                limit = time.monotonic() + SILENCE_S
-        return "no_confirmation"
+                if self._stopped:
+                    # It goes on by itself when paper is in and the cover is closed: wait, and never send again.
+                    limit = time.monotonic() + SILENCE_S
+            return "no_confirmation"
+        finally:
+            self._stopped = False
 
     def settle(self, job_id, old, new, reason=""):
         """Change the state of a job and tell who waits for it; whether it was ``old``."""
@@ -234,12 +238,12 @@ class Printer:
         return moved
 
     def _say(self, reason, job=None):
-        """Note why nothing comes out, for the printer and the job that waits."""
-        if job and reason != job.reason:
-            current = self.spool.get(job.id)
-            if current.state in (WAITING, PRINTING) and current.reason != reason:
-                self.settle(job.id, current.state, current.state, reason)
+        """Note why nothing comes out: for the printer, the job that is being printed, and all that wait."""
         self.reason = reason
+        if job and self.spool.get(job.id).reason != reason:
+            self.settle(job.id, PRINTING, PRINTING, reason)
+        for job_id in self.spool.explain(self.config.name, reason):
+            self._changed(job_id)
 
     # -- drawer ----------------------------------------------------------------------------------
     async def open_drawer(self):
@@ -248,34 +252,35 @@ class Printer:
         :return: ``opened``, ``not_seen`` (the sensor did not move), ``pulsed`` (no sensor is known)
         :raises LinkError: no pulse was sent
         """
-        limit = time.monotonic() + PULSE_S
+        if self._stopped:
+            # A receipt waits for paper in the printer; what is real-time passes it.
+            await self._link.write(escpos.pulse_now(self.config.drawer_pin))
+            return await self._seen()
         try:
-            await asyncio.wait_for(self._lock.acquire(), PULSE_S)
+            async with asyncio.timeout(PULSE_S):
+                await self._lock.acquire()
         except TimeoutError:
             raise LinkError("busy") from None
         try:
             await self._ready()
-            before = self.status.drawer
-            if time.monotonic() > limit:
-                raise LinkError("too_late")
             # A pulse in the buffer of a printer that is offline would open the drawer when nobody stands there.
             command = escpos.pulse_now if self.status.trouble else escpos.pulse
             await self._link.write(command(self.config.drawer_pin))
-            return await self._seen(before)
+            return await self._seen()
         except LinkError:
             await self._hang_up()
             raise
         finally:
             self._lock.release()
 
-    async def _seen(self, before):
+    async def _seen(self):
+        """Whether the sensor says "open"; the printer tells that by itself."""
         level = self.config.drawer_open_level
-        if self.config.confirm == "none" or level is None or before is None:
+        if self.config.confirm == "none" or level is None:
             return "pulsed"
         limit = time.monotonic() + SEEN_S
-        while time.monotonic() < limit:
-            await asyncio.sleep(0.1)
-            await self._ask()
+        while time.monotonic() < limit and not self._link.lost.is_set():
             if self.status.drawer == level:
                 return "opened"
+            await asyncio.sleep(0.02)
         return "not_seen"

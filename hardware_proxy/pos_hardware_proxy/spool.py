@@ -41,6 +41,7 @@ CREATE INDEX IF NOT EXISTS job_open ON job (printer, created) WHERE state IN ('w
 CREATE UNIQUE INDEX IF NOT EXISTS job_reprint ON job (reprint_of) WHERE reprint_of IS NOT NULL;
 """
 OPEN = "state IN ('waiting', 'printing', 'unknown')"
+LOOK_DAYS = 7  # after which nobody will look at a paper any more
 COLUMNS = "id, printer, kind, state, reason, created, changed, expires, width, pulse, reprint_of, picture"
 
 
@@ -112,7 +113,7 @@ class Spool:
         known = self._db.execute("SELECT digest FROM job WHERE id = ?", [job.id]).fetchone()
         if known is None:
             waiting = self._db.execute(
-                f"SELECT count(*) FROM job WHERE printer = ? AND {OPEN}", [job.printer]
+                "SELECT count(*) FROM job WHERE printer = ? AND state IN ('waiting', 'printing')", [job.printer]
             ).fetchone()[0]
             if waiting >= self.quota:
                 raise SpoolFull(f"{waiting} jobs wait for the printer {job.printer} already.")
@@ -161,6 +162,15 @@ class Spool:
         )
         return bool(done.rowcount)
 
+    def explain(self, printer, reason):
+        """Give all that wait for this printer the reason why; the ids of those that had another."""
+        rows = self._db.execute(
+            "UPDATE job SET reason = ?, changed = ? WHERE printer = ? AND state = 'waiting' AND reason != ?"
+            " RETURNING id",
+            [reason, time.time(), printer, reason],
+        )
+        return [job_id for (job_id,) in rows]
+
     def recover(self):
         """After a start: what was being printed when the proxy stopped is unknown. The names of those printers."""
         rows = self._db.execute(
@@ -184,11 +194,17 @@ class Spool:
         return [_job(row) for row in rows]
 
     def purge(self):
-        """Forget jobs that ended more than 30 days ago."""
+        """Forget jobs that ended more than 30 days ago; close those at whose paper nobody looked for a week."""
+        now = time.time()
+        self._db.execute(
+            "UPDATE job SET state = 'failed', reason = 'nobody_looked', picture = NULL, changed = ?"
+            " WHERE state = 'unknown' AND changed < ?",
+            [now, now - LOOK_DAYS * 86400],
+        )
         self._db.execute(
             "DELETE FROM job WHERE state IN ('printed', 'failed') AND changed < ?"
             " AND id NOT IN (SELECT reprint_of FROM job WHERE reprint_of IS NOT NULL)",
-            [time.time() - KEEP_DAYS * 86400],
+            [now - KEEP_DAYS * 86400],
         )
 
 
