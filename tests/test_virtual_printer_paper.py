@@ -209,6 +209,15 @@ def test_nothing_is_printed_while_the_display_is_selected():
     assert print_out(b"\x1b=\x02hello\n\x1f$\x01\x01\x1b=\x01a\n").lines == ["a"]
 
 
+def test_bits_without_drawing_are_those_of_the_drawing():
+    """The quick way for plain paper, and paper that is nearly plain."""
+    full, narrow = raster(72, 3, random.Random(4).randbytes(216)), raster(71, 3, b"\xf0" * 213)
+    for data in (full + b"\x1bJ\x09" + full, full + narrow, b"\x1ba\x02" + full + narrow, full + b"\x1bK\x02" + full):
+        paper = print_out(data)
+        assert paper.bits() == paper.ink().tobytes()
+    assert print_out(b"\x1dL\x08\x00" + full).bits() == print_out(b"\x1dL\x08\x00" + full).ink().tobytes()
+
+
 def test_equal_receipts_have_equal_digests():
     """Also when one was sent in slices and the other in one piece; a different dot changes it."""
     data = bytes(72 * 99) + b"\x01" * 72
