@@ -10,6 +10,15 @@ DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt pr
 CONFIRMATIONS = ("process-id", "queued-status", "none")
 ROLES = ("receipt", "kitchen")
 SCHEMES = ("tcp", "file", "serial")
+# Values of keys that have but some.
+ALLOWED = {
+    "width": DOTS,
+    "confirm": CONFIRMATIONS,
+    "role": ROLES,
+    "drawer_pin": (2, 5),
+    "drawer_open_level": (0, 1),
+    "layout": ("us", "jp"),
+}
 
 
 class ConfigError(Exception):
@@ -43,6 +52,27 @@ class PrinterConfig:
 
 
 @dataclass(frozen=True)
+class ScannerConfig:
+    """One barcode scanner.
+
+    :param address: ``file:///dev/input/by-id/…-event-kbd`` (it plays a keyboard) or ``serial:///dev/ttyACM0?baud=9600``
+    :param layout: of the keyboard it plays, ``us`` or ``jp``
+    """
+
+    name: str
+    address: str
+    layout: str = "us"
+
+
+@dataclass(frozen=True)
+class ScaleConfig:
+    """One scale that speaks Toledo 8217: ``serial:///dev/ttyUSB0?baud=9600&bits=7&parity=E``."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file.
 
@@ -63,6 +93,8 @@ class Config:
     without_token: bool = False
     without_token_drawer: bool = False
     printers: tuple[PrinterConfig, ...] = field(default=())
+    scanners: tuple[ScannerConfig, ...] = field(default=())
+    scales: tuple[ScaleConfig, ...] = field(default=())
 
     @classmethod
     def load(cls, path):
@@ -77,29 +109,34 @@ class Config:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not TOML in UTF-8: {error}.") from None
         proxy = dict(table.pop("proxy", {}))
-        printers = tuple(_printer(row, number) for number, row in enumerate(_rows(table.pop("printer", [])), 1))
+        devices = {f"{kind}s": _devices(table.pop(kind, []), kind) for kind in DEVICES}
         if table:
-            raise ConfigError(f"[{next(iter(table))}] is not known. There are [proxy] and [[printer]].")
-        _known(proxy, cls, "[proxy]", without={"printers"})
+            known = ", ".join(f"[[{kind}]]" for kind in DEVICES)
+            raise ConfigError(f"[{next(iter(table))}] is not known. There are [proxy], {known}.")
+        _known(proxy, cls, "[proxy]", without=set(devices))
         if "state" not in proxy:
             raise ConfigError('[proxy] state is missing. Name a folder: state = "/var/lib/pos-hardware-proxy".')
-        names = [printer.name for printer in printers]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f'Two printers are named "{name}". Give each a name of its own.')
         proxy["state"] = Path(proxy["state"])
         proxy |= {key: tuple(_texts(proxy[key], key)) for key in ("origins", "hosts") if key in proxy}
         for origin in proxy.get("origins", ()):
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
                 raise ConfigError(f'origins: "{origin}" is not like "https://erp.example.jp" (no slash at the end).')
-        return cls(printers=printers, **proxy)
+        return cls(**devices, **proxy)
 
 
-def _rows(value):
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise ConfigError("printer must be written as [[printer]], with two brackets, once per printer.")
-    return value
+DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig}
+
+
+def _devices(rows, kind):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ConfigError(f"{kind} must be written as [[{kind}]], with two brackets, once per {kind}.")
+    devices = tuple(_device(row, kind, number) for number, row in enumerate(rows, 1))
+    names = [device.name for device in devices]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f'Two {kind}s are named "{name}". Give each a name of its own.')
+    return devices
 
 
 def _texts(value, key):
@@ -119,9 +156,9 @@ def _known(row, cls, where, without=frozenset()):
             raise ConfigError(f"{where} {key} must be {kind}, not {value!r}.")
 
 
-def _printer(row, number):
-    where = f"[[printer]] {row.get('name', number)}:"
-    _known(row, PrinterConfig, where)
+def _device(row, kind, number):
+    where = f"[[{kind}]] {row.get('name', number)}:"
+    _known(row, DEVICES[kind], where)
     for key in ("name", "address"):
         if not row.get(key):
             raise ConfigError(f"{where} {key} is missing.")
@@ -131,11 +168,10 @@ def _printer(row, number):
             f'{where} address "{row["address"]}" is not one of tcp://10.0.0.5:9100, file:///dev/usb/lp0, '
             "serial:///dev/ttyUSB0?baud=38400."
         )
-    printer = PrinterConfig(**row)
-    for key, allowed in (("width", DOTS), ("confirm", CONFIRMATIONS), ("role", ROLES), ("drawer_pin", (2, 5))):
-        if getattr(printer, key) not in allowed:
+    for key, allowed in ALLOWED.items():
+        if key in row and row[key] not in allowed:
             choices = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
-            raise ConfigError(f"{where} {key} = {getattr(printer, key)!r} is not possible. Possible: {choices}.")
-    if printer.width % 8:
-        raise ConfigError(f"{where} width = {printer.width} is not a multiple of 8 dots; {printer.width // 8 * 8} is.")
-    return printer
+            raise ConfigError(f"{where} {key} = {row[key]!r} is not possible. Possible: {choices}.")
+    if row.get("width", 0) % 8:
+        raise ConfigError(f"{where} width = {row['width']} is not a multiple of 8 dots; {row['width'] // 8 * 8} is.")
+    return DEVICES[kind](**row)

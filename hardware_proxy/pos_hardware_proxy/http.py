@@ -60,3 +60,9 @@ def authorise_stock(request, drawer=False):
         raise Denied("Tills that are not paired may not print here (without_token = true allows it).")
     if drawer and not config.without_token_drawer:
         raise Denied("Tills that are not paired may not open the drawer here (without_token_drawer = true allows it).")
+
+
+def seconds_of(request, longest):
+    """How long the asker would wait (``?wait=8``), at most ``longest`` seconds."""
+    text = request.query.get("wait", "0")
+    return min(float(text), longest) if text.replace(".", "", 1).isdecimal() else 0.0

@@ -111,6 +111,10 @@ class FileLink(Link):
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(descriptor, self._readable)
 
+    def fileno(self):
+        """The open device."""
+        return self._fd
+
     def _readable(self):
         try:
             data = os.read(self._fd, CHUNK)

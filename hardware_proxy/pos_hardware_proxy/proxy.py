@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from .picture import fit
 from .printer import Printer
+from .scale import Scale
+from .scanner import Scanner, Scans
 from .spool import ENDED, FAILED, PRINTED, UNKNOWN, WAITING, Spool, SpoolError
 
 LIFETIME = {"receipt": 600, "kitchen": 7200, "test": 60}  # seconds until a job must have begun
@@ -33,6 +35,9 @@ class Proxy:
         config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.spool = Spool(config.state / "spool.sqlite")
         self.printers = {p.name: Printer(p, self.spool, self._changed) for p in config.printers}
+        self.scans = Scans()
+        self.scanners = [Scanner(scanner, self.scans) for scanner in config.scanners]
+        self.scales = [Scale(scale) for scale in config.scales]
         self._waiters = {}  # job id → futures of those who want to know of its next change
         self._drawers = {}  # id of a request → its outcome, or the task that finds it
         self._purger = None
@@ -43,11 +48,13 @@ class Proxy:
         for printer in self.printers.values():
             printer.torn = printer.config.name in broken
             printer.start()
+        for device in (*self.scanners, *self.scales):
+            device.start()
         self._purger = asyncio.create_task(self._purge())
 
     async def stop(self):
         self._purger.cancel()
-        await asyncio.gather(*(printer.stop() for printer in self.printers.values()))
+        await asyncio.gather(*(device.stop() for device in (*self.printers.values(), *self.scanners, *self.scales)))
         self.spool.close()
 
     async def _purge(self):
@@ -167,6 +174,8 @@ class Proxy:
             "name": self.config.name,
             "up_seconds": round(time.time() - self.started),
             "printers": [self._printer_health(printer) for printer in self.printers.values()],
+            "scanners": [{"name": s.config.name, "reason": s.reason} for s in self.scanners],
+            "scales": [{"name": s.config.name, "reason": s.weight.reason} for s in self.scales],
         }
 
     def _printer_health(self, printer):

@@ -3,7 +3,7 @@
 
 from aiohttp import web
 
-from .doors import epos, hw_proxy, jobs, pages
+from .doors import devices, epos, hw_proxy, jobs, pages
 from .http import GATE, PROXY
 from .link import LinkError
 from .picture import MAX_BODY, PictureError
@@ -20,7 +20,7 @@ def make_app(config):
     app[PROXY] = Proxy(config)
     app[GATE] = Gate(config, Keys(config.state / "keys.json"))
     app.cleanup_ctx.append(_running)
-    for door in (jobs, hw_proxy, epos, pages):
+    for door in (jobs, devices, hw_proxy, epos, pages):
         app.add_routes(door.routes)
     return app
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from ..http import PROXY, authorise_stock, json_of
 from ..link import LinkError
 from ..picture import from_base64, from_file
+from ..printer import ABSENT
 from ..proxy import Refused
 from ..spool import PRINTED
 from .stock import print_once
@@ -39,7 +40,16 @@ async def status_json(request):
         state = {"status": "disconnected" if printer.absent else "connected", "messages": [printer.reason]}
     except Refused as refused:
         state = {"status": "disconnected", "messages": [str(refused)]}
-    return await _result(request, {"printer": state})
+    states = {"printer": state}
+    proxy = request.app[PROXY]
+    for kind, reasons in (
+        ("scanner", [scanner.reason for scanner in proxy.scanners]),
+        ("scale", [scale.weight.reason for scale in proxy.scales]),
+    ):
+        if reasons:
+            lost = [reason for reason in reasons if reason in ABSENT]
+            states[kind] = {"status": "disconnected" if lost else "connected", "messages": lost}
+    return await _result(request, states)
 
 
 @routes.post("/hw_proxy/default_printer_action")
@@ -65,8 +75,18 @@ async def default_printer_action(request):
 @routes.post("/hw_proxy/scanner")
 async def scanner(request):
     await json_of(request)
-    await asyncio.sleep(SCANNER_S)
-    return await _result(request, None)
+    authorise_stock(request)
+    return await _result(request, await request.app[PROXY].scans.take(SCANNER_S))
+
+
+@routes.post("/hw_proxy/scale_read")
+async def scale_read(request):
+    """The weight in kilograms; 0 while there is none at rest, for its screen breaks on no answer."""
+    await json_of(request)
+    authorise_stock(request)
+    scales = request.app[PROXY].scales
+    weight = scales[0].weight.kilograms if scales else None
+    return await _result(request, {"weight": float(weight or 0)})
 
 
 async def _result(request, result):

@@ -15,7 +15,7 @@ import re
 
 from aiohttp import web
 
-from ..http import PROXY, authorise, body_of, json_of
+from ..http import PROXY, authorise, body_of, json_of, seconds_of
 from ..picture import from_bits
 from ..proxy import LIFETIME, Refused
 from ..spool import Job
@@ -42,7 +42,7 @@ async def put(request):
         pulse=query.get("pulse") == "1",
     )
     job = proxy.submit(job)
-    job = await proxy.outcome(job.id, _seconds(query))
+    job = await proxy.outcome(job.id, seconds_of(request, WAIT_S))
     return web.json_response(as_dict(job))
 
 
@@ -51,7 +51,8 @@ async def get(request):
     await authorise(request, "print")
     proxy = request.app[PROXY]
     first = _known(proxy, request.match_info["id"])
-    job = await proxy.outcome(first.id, _seconds(request.query), lambda job: _face(job) != request.query.get("known"))
+    known = request.query.get("known")
+    job = await proxy.outcome(first.id, seconds_of(request, WAIT_S), lambda job: _face(job) != known)
     return web.json_response(as_dict(job))
 
 
@@ -119,8 +120,3 @@ def _number(query, key):
     if not text.isdecimal() or len(text) > 6:
         raise Refused(f"{key} must be a number of dots.")
     return int(text)
-
-
-def _seconds(query):
-    text = query.get("wait", "0")
-    return min(float(text), WAIT_S) if text.replace(".", "", 1).isdecimal() else 0.0
