@@ -46,9 +46,13 @@ class Till:
     async def print(self, picture, job_id=None, wait=8, printer="", width=WIDTH, **query):
         """The job as the proxy answers."""
         rows = len(picture) // (width // 8)
+        return await self.print_packed(zlib.compress(picture), width, rows, job_id, wait=wait, printer=printer, **query)
+
+    async def print_packed(self, body, width, rows, job_id=None, wait=8, **query):
+        """The same for rows that are deflated already."""
         extra = "".join(f"&{key}={value}" for key, value in query.items())
-        path = f"/jobs/{job_id or uuid.uuid4()}?width={width}&rows={rows}&wait={wait}&printer={printer}{extra}"
-        status, answer = await self.ask("PUT", path, zlib.compress(picture))
+        path = f"/jobs/{job_id or uuid.uuid4()}?width={width}&rows={rows}&wait={wait}{extra}"
+        status, answer = await self.ask("PUT", path, body)
         assert status == 200, answer
         return answer
 

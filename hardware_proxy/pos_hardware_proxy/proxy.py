@@ -84,7 +84,8 @@ class Proxy:
         """
         printer = self.printer(job.printer)
         if job.width != printer.config.width:
-            job = replace(job, picture=fit(job.picture, job.width, printer.config.width), width=printer.config.width)
+            width = printer.config.width
+            job = replace(job, picture=fit(job.picture, job.width, width), packed=None, width=width)
         try:
             job, is_new = self.spool.accept(job, LIFETIME[job.kind])
         except SpoolError as error:

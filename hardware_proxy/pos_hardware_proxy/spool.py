@@ -15,6 +15,8 @@ have come out. When its end was not seen (line cut, proxy killed), it is ``unkno
 import hashlib
 import sqlite3
 import time
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 WAITING, PRINTING, PRINTED, FAILED, UNKNOWN = "waiting", "printing", "printed", "failed", "unknown"
@@ -34,15 +36,17 @@ CREATE TABLE IF NOT EXISTS job (
     width INTEGER NOT NULL,
     pulse INTEGER NOT NULL,
     reprint_of TEXT REFERENCES job(id),
-    digest TEXT NOT NULL,
-    picture BLOB
+    digest TEXT NOT NULL
 ) STRICT;
+-- Apart, so that a change of state does not write the picture again.
+CREATE TABLE IF NOT EXISTS picture (id TEXT PRIMARY KEY REFERENCES job(id), bits BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS job_open ON job (printer, created) WHERE state IN ('waiting', 'printing', 'unknown');
 CREATE UNIQUE INDEX IF NOT EXISTS job_reprint ON job (reprint_of) WHERE reprint_of IS NOT NULL;
 """
 OPEN = "state IN ('waiting', 'printing', 'unknown')"
 LOOK_DAYS = 7  # after which nobody will look at a paper any more
-COLUMNS = "id, printer, kind, state, reason, created, changed, expires, width, pulse, reprint_of, picture"
+COLUMNS = """id, printer, kind, state, reason, created, changed, expires, width, pulse, reprint_of,
+    (SELECT bits FROM picture WHERE picture.id = job.id)"""
 
 
 class SpoolError(Exception):
@@ -64,6 +68,7 @@ class Job:
     :param id: made by the till, unique for ever
     :param kind: ``receipt``, ``kitchen`` or ``test``
     :param width: dots per row of ``picture``, a multiple of 8
+    :param packed: the same deflated, where it came so
     :param pulse: whether the drawer is opened before printing
     :param picture: 1 bit per dot, rows of ``width / 8`` bytes, most significant bit left, 1 is black
     :param created: seconds since 1970; ``expires`` too: not begun by then, it fails
@@ -75,6 +80,7 @@ class Job:
     kind: str
     width: int
     picture: bytes | None
+    packed: bytes | None = None
     pulse: bool = False
     reprint_of: str | None = None
     created: float = 0.0
@@ -118,13 +124,7 @@ class Spool:
             if waiting >= self.quota:
                 raise SpoolFull(f"{waiting} jobs wait for the printer {job.printer} already.")
             job = replace(job, created=now, changed=now, expires=now + lifetime)
-            done = self._db.execute(
-                "INSERT INTO job (id, printer, kind, state, created, changed, expires, width, pulse, reprint_of,"
-                " digest, picture) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [job.id, job.printer, job.kind, now, now, job.expires, job.width, job.pulse, job.reprint_of, digest]
-                + [job.picture],
-            )
-            if done.rowcount:
+            if self._insert(job, digest):
                 return job, True
             if self.get(job.id) is None:
                 raise OtherContent(f"{job.reprint_of} was printed once more already.")
@@ -132,6 +132,31 @@ class Spool:
         if known[0] != digest:
             raise OtherContent(f"The id {job.id} was used for another print before.")
         return self.get(job.id), False
+
+    def _insert(self, job, digest):
+        values = [job.id, job.printer, job.kind, job.created, job.changed, job.expires, job.width, job.pulse]
+        with self._transaction():
+            done = self._db.execute(
+                "INSERT INTO job (id, printer, kind, state, created, changed, expires, width, pulse, reprint_of,"
+                " digest) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [*values, job.reprint_of, digest],
+            )
+            if done.rowcount:
+                bits = job.packed or zlib.compress(job.picture, 1)
+                self._db.execute("INSERT INTO picture VALUES (?, ?)", [job.id, bits])
+            return bool(done.rowcount)
+
+    @contextmanager
+    def _transaction(self, is_flushed=True):
+        """All or nothing; not ``is_flushed``, a power cut may undo it, but not the end of this program."""
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if is_flushed else 'NORMAL'}")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def get(self, job_id):
         """The job, or None."""
@@ -141,11 +166,10 @@ class Spool:
     def next_waiting(self, printer):
         """The oldest job this printer may begin, or None. Those that waited too long fail first."""
         now = time.time()
-        self._db.execute(
-            "UPDATE job SET state = 'failed', picture = NULL, changed = ?,"
-            " reason = CASE reason WHEN '' THEN 'expired' ELSE 'expired: ' || reason END"
-            " WHERE printer = ? AND state = 'waiting' AND expires < ?",
-            [now, printer, now],
+        self._end(
+            "reason = CASE reason WHEN '' THEN 'expired' ELSE 'expired: ' || reason END",
+            "printer = ? AND state = 'waiting' AND expires < ?",
+            [printer, now],
         )
         row = self._db.execute(
             f"SELECT {COLUMNS} FROM job WHERE printer = ? AND state = 'waiting' ORDER BY created, rowid LIMIT 1",
@@ -154,13 +178,28 @@ class Spool:
         return row and _job(row)
 
     def move(self, job_id, old, new, reason=""):
-        """Change the state if it is ``old``; whether it was. The picture of a job that has ended is dropped."""
-        keep = "picture" if new not in ENDED else "NULL"
-        done = self._db.execute(
-            f"UPDATE job SET state = ?, reason = ?, changed = ?, picture = {keep} WHERE id = ? AND state = ?",
-            [new, reason, time.time(), job_id, old],
-        )
+        """Change the state if it is ``old``; whether it was. The picture of a job that has ended is dropped.
+
+        The end alone is not flushed: undone by a power cut, the job is unknown, and somebody looks.
+        """
+        with self._transaction(is_flushed=new not in ENDED):
+            done = self._db.execute(
+                "UPDATE job SET state = ?, reason = ?, changed = ? WHERE id = ? AND state = ?",
+                [new, reason, time.time(), job_id, old],
+            )
+            if done.rowcount and new in ENDED:
+                self._db.execute("DELETE FROM picture WHERE id = ?", [job_id])
         return bool(done.rowcount)
+
+    def _end(self, reason, condition, values):
+        """Let jobs fail for which there is no hope."""
+        if not self._db.execute(f"SELECT 1 FROM job WHERE {condition} LIMIT 1", values).fetchone():
+            return
+        with self._transaction():
+            self._db.execute(f"DELETE FROM picture WHERE id IN (SELECT id FROM job WHERE {condition})", values)
+            self._db.execute(
+                f"UPDATE job SET state = 'failed', changed = ?, {reason} WHERE {condition}", [time.time(), *values]
+            )
 
     def explain(self, printer, reason):
         """Give all that wait for this printer the reason why; the ids of those that had another."""
@@ -196,11 +235,7 @@ class Spool:
     def purge(self):
         """Forget jobs that ended more than 30 days ago; close those at whose paper nobody looked for a week."""
         now = time.time()
-        self._db.execute(
-            "UPDATE job SET state = 'failed', reason = 'nobody_looked', picture = NULL, changed = ?"
-            " WHERE state = 'unknown' AND changed < ?",
-            [now, now - LOOK_DAYS * 86400],
-        )
+        self._end("reason = 'nobody_looked'", "state = 'unknown' AND changed < ?", [now - LOOK_DAYS * 86400])
         self._db.execute(
             "DELETE FROM job WHERE state IN ('printed', 'failed') AND changed < ?"
             " AND id NOT IN (SELECT reprint_of FROM job WHERE reprint_of IS NOT NULL)",
@@ -214,7 +249,7 @@ def _digest(job):
 
 
 def _job(row):
-    names = COLUMNS.split(", ")
-    values = dict(zip(names, row, strict=True))
-    values["pulse"] = bool(values["pulse"])
-    return Job(**values)
+    *values, pulse, reprint_of, bits = row
+    names = ("id", "printer", "kind", "state", "reason", "created", "changed", "expires", "width")
+    picture = None if bits is None else zlib.decompress(bits)
+    return Job(**dict(zip(names, values, strict=True)), pulse=bool(pulse), reprint_of=reprint_of, picture=picture)

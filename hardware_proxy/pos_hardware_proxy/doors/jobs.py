@@ -33,12 +33,14 @@ async def put(request):
     if kind not in LIFETIME:
         raise Refused(f"kind = {kind} is not known. There are: {', '.join(LIFETIME)}.")
     width, rows = _number(query, "width"), _number(query, "rows")
+    body = await body_of(request)
     job = Job(
         id=_id(request.match_info["id"]),
         printer=proxy.printer(query.get("printer"), kind).config.name,
         kind=kind,
         width=width,
-        picture=from_bits(await body_of(request), width, rows),
+        picture=from_bits(body, width, rows),
+        packed=body,
         pulse=query.get("pulse") == "1",
     )
     job = proxy.submit(job)
