@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "pos_erp_bridge"))
+sys.path.insert(0, str(ROOT / "hardware_proxy"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,41 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""pos-hardware-proxy [--config FILE]   serve the tills until told to stop
+pos-hardware-proxy --config FILE --check    say what is wrong with the file
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from .config import Config, ConfigError
+from .http import GATE
+from .web import make_app
+
+DEFAULT = Path("/etc/pos-hardware-proxy.toml")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="pos-hardware-proxy", description="Prints for tills, and says what happened.")
+    parser.add_argument("--config", type=Path, default=DEFAULT, help=f"the file with all settings ({DEFAULT})")
+    parser.add_argument("--check", action="store_true", help="only read the file and say what is wrong")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        config = Config.load(arguments.config)
+    except ConfigError as error:
+        sys.exit(f"{arguments.config}: {error}")
+    if arguments.check:
+        print(f"{arguments.config}: {len(config.printers)} printers, fine.")
+        return
+    app = make_app(config)
+    if not app[GATE].keys.secret:
+        print(f"Not connected with Odoo yet. Code: {app[GATE].pairing.offer()} (10 minutes)", flush=True)
+    # Receipts' contents and tokens never stand in a request's line; still, nothing of requests is logged.
+    web.run_app(app, host=config.listen, port=config.port, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    main()

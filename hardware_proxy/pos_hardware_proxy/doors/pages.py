@@ -1,0 +1,147 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""The page for people, and /health for machines.
+
+The page shows states and takes decisions about papers; it never opens a drawer. The code for pairing is shown only on
+the machine itself, so that being in the shop's network is not enough to take it over.
+"""
+
+import ipaddress
+import time
+import uuid
+from datetime import datetime
+from html import escape
+
+from aiohttp import web
+from PIL import Image, ImageDraw, ImageFont
+
+from ..http import GATE, PROXY, json_of
+from ..picture import pack
+from ..proxy import Refused
+from ..security import Denied
+from ..spool import UNKNOWN, Job
+from ..words import LANGUAGES, PAGE, REASONS, STATES, say
+
+routes = web.RouteTableDef()
+HEAD = """<!doctype html><html lang="{language}"><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+<meta name="viewport" content="width=device-width"><title>{name}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 1.5rem auto; padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; width: 100%; }} td, th {{ padding: .4rem .6rem; text-align: left; }}
+tr + tr {{ border-top: 1px solid #ddd; }} .good {{ color: #1b7f3b; }} .bad {{ color: #b3261e; font-weight: 600; }}
+.code {{ font: 600 2rem ui-monospace, monospace; letter-spacing: .15em; }}
+.note {{ background: #fff3cd; padding: .6rem; }}
+form {{ display: inline; }} button {{ font: inherit; padding: .2rem .8rem; }} nav {{ float: right; }}
+</style><nav><a href="?lang=ja">日本語</a> <a href="?lang=en">English</a></nav><h1>{name}</h1>"""
+
+
+@routes.get("/health")
+async def health(request):
+    return web.json_response(request.app[PROXY].health())
+
+
+@routes.post("/pair")
+async def pair(request):
+    """Odoo's settings page sends the code and the secret that it will share with this proxy."""
+    content, gate = await json_of(request), request.app[GATE]
+    if not gate.pairing.take(content.get("code")):
+        raise Denied("The code is wrong or too old. Look at the page of the proxy for a new one.", 401)
+    secret = content.get("secret")
+    if not isinstance(secret, str) or len(secret) < 32:
+        raise Refused("The secret must have 32 characters or more.")
+    gate.keys.pair(secret)
+    return web.json_response({"proxy": gate.keys.proxy_id, "name": request.app[PROXY].config.name})
+
+
+@routes.get("/")
+async def page(request):
+    language = _language(request)
+    proxy, gate = request.app[PROXY], request.app[GATE]
+    parts = [HEAD.format(language=language, name=escape(proxy.config.name))]
+    if proxy.config.without_token:
+        parts.append(f'<p class="note">{say(PAGE, "open_door", language)}</p>')
+    parts.append(f"<h2>{say(PAGE, 'printers', language)}</h2>{_printers(proxy, language)}")
+    parts.append(f"<h2>{say(PAGE, 'jobs', language)}</h2>{_jobs(proxy, language)}")
+    parts.append(f"<h2>{say(PAGE, 'pairing', language)}</h2>{_pairing(request, gate, language)}")
+    return web.Response(text="".join(parts), content_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+@routes.post("/test/{printer}")
+async def test(request):
+    proxy = request.app[PROXY]
+    printer = proxy.printer(request.match_info["printer"])
+    width = printer.config.width
+    job_id, picture = f"test-{uuid.uuid4()}", _test_paper(width)
+    proxy.submit(Job(id=job_id, printer=printer.config.name, kind="test", width=width, picture=picture))
+    raise web.HTTPSeeOther("/")
+
+
+@routes.post("/look/{id}")
+async def look(request):
+    """Somebody looked at the paper of an unknown job."""
+    proxy, job_id = request.app[PROXY], request.match_info["id"]
+    if (await request.post()).get("came_out"):
+        proxy.resolve(job_id, True)
+    else:
+        proxy.reprint(job_id, f"again-{uuid.uuid4()}")
+    raise web.HTTPSeeOther("/")
+
+
+def _language(request):
+    wanted = request.query.get("lang") or request.headers.get("Accept-Language", "ja")[:2]
+    return wanted if wanted in LANGUAGES else "en"
+
+
+def _printers(proxy, language):
+    rows = []
+    for state in proxy.health()["printers"]:
+        reason = say(REASONS, state["reason"], language) or say(PAGE, "ready", language)
+        paper = f"{say(PAGE, 'paper', language)}: {say(PAGE, state['paper'], language)}" if state["paper"] else ""
+        rows.append(
+            f'<tr><td>{escape(state["name"])}<td class="{"good" if state["ready"] else "bad"}">{escape(reason)}'
+            f"<td>{paper}<td>{say(PAGE, 'waiting', language)}: {state['waiting']}"
+            f'<td><form method="post" action="/test/{escape(state["name"], quote=True)}">'
+            f"<button>{say(PAGE, 'test', language)}</button></form>"
+        )
+    return f"<table>{''.join(rows)}</table>" if rows else f"<p>{say(PAGE, 'no_printers', language)}</p>"
+
+
+def _jobs(proxy, language):
+    rows = []
+    for job in proxy.spool.last(50):
+        moment = datetime.fromtimestamp(job.changed).strftime("%m-%d %H:%M:%S")
+        decide = ""
+        if job.state == UNKNOWN:
+            decide = (
+                f'<form method="post" action="/look/{escape(job.id, quote=True)}">'
+                f'<button name="came_out" value="1">{say(PAGE, "came_out", language)}</button> '
+                f"<button>{say(PAGE, 'reprint', language)}</button></form>"
+            )
+        rows.append(
+            f"<tr><td>{moment}<td>{escape(job.printer)}<td><code>{escape(job.id[-12:])}</code>"
+            f"<td>{say(STATES, job.state, language)}<td>{escape(say(REASONS, job.reason, language))} {decide}"
+        )
+    time_, printer, state = (say(PAGE, key, language) for key in ("time", "printer", "state"))
+    return f"<table><tr><th>{time_}<th>{printer}<th>#<th colspan=2>{state}{''.join(rows)}</table>"
+
+
+def _pairing(request, gate, language):
+    paired = f"<p>{say(PAGE, 'paired', language)}</p>" if gate.keys.secret else ""
+    if not ipaddress.ip_address(request.remote).is_loopback:
+        return f"{paired}<p>{say(PAGE, 'code_elsewhere', language)}</p>"
+    return f'{paired}<p class="code">{gate.pairing.offer()}</p>'
+
+
+def _test_paper(width):
+    """Edges, a grid of grey steps, and the time: shows a wrong width, dead dots and a faint head at a glance."""
+    image = Image.new("1", (width, 200), 1)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, width - 1, 199), outline=0)
+    draw.text((12, 10), f"TEST {time.strftime('%Y-%m-%d %H:%M:%S')}", fill=0, font=ImageFont.load_default(28))
+    draw.text((12, 50), f"{width} dots", fill=0, font=ImageFont.load_default(24))
+    for step in range(8):
+        left, right = width * step // 8, width * (step + 1) // 8
+        for x in range(left, right):
+            for y in range(100, 190):
+                if (x % 4 * 2 + y % 2) <= step:
+                    image.putpixel((x, y), 0)
+    return pack(image)

@@ -1,0 +1,92 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""ESC/POS as bytes: pictures, cuts, pulses and questions. Sources: Epson's command reference and TM manuals."""
+
+import re
+
+INITIALISE = b"\x1b@"
+ASB_ON, ASB_OFF = b"\x1da\xff", b"\x1da\x00"
+ASK = tuple(b"\x10\x04" + bytes([n]) for n in (1, 2, 3, 4))
+PULSE_OFF, PULSE_ON = b"\x1d(D\x03\x00\x14\x01\x00", b"\x1d(D\x03\x00\x14\x01\x01"
+CUT = b"\x1dVB\x00"  # feeds to the cutter, cuts all but a point
+QUEUED_STATUS = b"\x1dr\x01"
+SLICE = 255  # rows; cheap controllers overrun beyond
+# When a line breaks within a picture, the printer takes what comes next for the rest of it. So many zeros are the rest
+# of any picture of ours, and nothing to a printer that waits for none.
+FILL = bytes(SLICE * 128)
+BLANK = 24  # rows; shorter gaps cost more as a command than as white
+# A printer finds real-time commands also inside a picture. DLE ENQ can throw away its buffer and DLE DC4 opens the
+# drawer; one dot more in their first byte is not seen on paper, and is no command.
+REAL_TIME = re.compile(rb"\x10(?=\x05[\x00-\x02]|\x14[\x01\x02\x08])")
+PULSE_MS, REST_MS = 100, 500  # a solenoid must rest four times as long as it pulls
+
+
+def picture(data, width):
+    """A 1-bit picture as commands, a list of byte strings; each may stand alone.
+
+    :param data: rows of ``width / 8`` bytes, 1 is black
+    :param width: dots
+    """
+    size = width // 8
+    white = bytes(size)
+    rows = len(data) // size
+    commands, at = [], 0
+    while at < rows:
+        end = at
+        while end < rows and data[end * size : (end + 1) * size] == white:
+            end += 1
+        if end - at >= BLANK:
+            commands += feed(end - at)
+            at = end
+            continue
+        end = _end_of_black(data, size, white, at, rows)
+        for first in range(at, end, SLICE):
+            last = min(first + SLICE, end)
+            commands.append(_raster(data[first * size : last * size], size, last - first))
+        at = end
+    return commands
+
+
+def _end_of_black(data, size, white, at, rows):
+    """Where the next white band of BLANK rows begins, or the end."""
+    gap = white * BLANK
+    row = at + 1
+    while True:
+        found = data.find(gap, row * size)
+        if found < 0:
+            return rows
+        row = -(-found // size)
+        if row + BLANK > rows:
+            return rows
+        if data[row * size : (row + BLANK) * size] == gap:
+            return row
+
+
+def _raster(data, size, rows):
+    head = b"\x1dv0\x00" + size.to_bytes(2, "little") + rows.to_bytes(2, "little")
+    return head + REAL_TIME.sub(b"\x11", data)
+
+
+def feed(dots):
+    """Blank paper, in steps a byte can say."""
+    return [b"\x1bJ" + bytes([min(255, dots - done)]) for done in range(0, dots, 255)]
+
+
+def motion_units(dpi):
+    """Makes one unit of a feed one dot."""
+    return b"\x1dP" + bytes([min(dpi, 255), min(dpi, 255)])
+
+
+def pulse(pin):
+    """Opens the drawer, in its turn among what is printed."""
+    return b"\x1bp" + bytes([0 if pin == 2 else 1, PULSE_MS // 2, REST_MS // 2])
+
+
+def pulse_now(pin):
+    """Opens the drawer at once, also when the printer is offline; in steps of 100 ms."""
+    return b"\x10\x14\x01" + bytes([0 if pin == 2 else 1, max(1, PULSE_MS // 100)])
+
+
+def process_id(number):
+    """(command, the four bytes of the answer): asks to be told when all before it is printed."""
+    digits = bytes(0x20 + number // 95**power % 95 for power in (3, 2, 1, 0))
+    return b"\x1d(H\x06\x0000" + digits, digits

@@ -1,0 +1,68 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""What the doors share: reading requests, and letting them pass."""
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from .proxy import Proxy, Refused
+from .security import Denied, Gate
+
+BODY_S = 10.0  # for the whole body of a request
+PROXY = web.AppKey("proxy", Proxy)
+GATE = web.AppKey("gate", Gate)
+
+
+async def body_of(request):
+    """The body, within ten seconds.
+
+    :raises TimeoutError: it came too slowly
+    """
+    return await asyncio.wait_for(request.read(), BODY_S)
+
+
+async def json_of(request):
+    """The body as a JSON object.
+
+    :raises Refused: it is none
+    """
+    if request.content_type != "application/json":
+        raise Refused("The request must be JSON (Content-Type: application/json).")
+    try:
+        content = json.loads(await body_of(request))
+    except ValueError:
+        raise Refused("The request is no JSON.") from None
+    if not isinstance(content, dict):
+        raise Refused("The request must be a JSON object.")
+    return content
+
+
+async def authorise(request, scope):
+    """Let the request pass when it is signed for ``scope``.
+
+    :raises Denied: it is not
+    """
+    scopes = request.app[GATE].scopes(
+        request.headers.get("Authorization"), request.method, request.raw_path, await body_of(request)
+    )
+    if scope not in scopes:
+        raise Denied(f"This till may not do that (it would need the right {scope}).")
+
+
+def authorise_stock(request, drawer=False):
+    """Let a till pass that cannot sign: Odoo's own, when the administrator said so.
+
+    :raises Denied: it may not
+    """
+    config = request.app[PROXY].config
+    if not config.without_token:
+        raise Denied("Tills that are not paired may not print here (without_token = true allows it).")
+    if drawer and not config.without_token_drawer:
+        raise Denied("Tills that are not paired may not open the drawer here (without_token_drawer = true allows it).")
+
+
+def seconds_of(request, longest):
+    """How long the asker would wait (``?wait=8``), at most ``longest`` seconds."""
+    text = request.query.get("wait", "0")
+    return min(float(text), longest) if text.replace(".", "", 1).isdecimal() else 0.0

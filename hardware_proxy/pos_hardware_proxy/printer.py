@@ -1,0 +1,286 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""One printer: its line, its state, and the jobs that wait for it, one at a time.
+
+Each printer has a worker of its own, so that one that is dead does not delay another. The worker keeps the promise of
+the spool: a job is ``printing`` on disk before its first byte leaves, and from there it ends as ``printed`` only when
+the printer says so.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+
+from . import escpos, status
+from .link import LinkError, open_link
+from .marks import reprint_mark
+from .spool import PRINTED, PRINTING, UNKNOWN, WAITING
+
+_logger = logging.getLogger(__name__)
+ANSWER_S = 0.5  # for a question of a byte or two
+SILENCE_S = 20.0  # without any word of the printer while it should be printing
+LOOK_S = 1.0  # between two looks at a printer that is not ready
+RETRY_S = (0.5, 15.0)  # shortest and longest wait before the next attempt to connect
+PULSE_S = 3.0  # a drawer opens now or not at all
+SEEN_S = 1.0  # the sensor's time to notice
+ABSENT = ("refused", "no_answer", "unreachable", "unplugged", "not_allowed", "busy", "silent", "lost")
+IDLE_CLOSE_S = 30.0  # then the line is given free for others
+
+
+class Printer:
+    """The worker of one printer.
+
+    :param config: :class:`~.config.PrinterConfig`
+    :param spool: :class:`~.spool.Spool`
+    :param changed: called with a job's id whenever its state or reason has changed
+    """
+
+    def __init__(self, config, spool, changed=lambda job_id: None):
+        self.config, self.spool, self._changed = config, spool, changed
+        self.status = status.Status()
+        self.reason = ""  # why nothing can be printed now
+        self._link = None
+        self._lock = asyncio.Lock()  # one speaks to the printer at a time
+        self._news = asyncio.Event()  # a job has come
+        self._heard = asyncio.Event()  # the printer has said something
+        self._answers = []
+        self._stopped = False  # a job is in the printer, which waits for paper or the like
+        self.torn = False  # the last job ended in the middle: of a command, of a paper
+        self._number = random.randrange(95**4)
+        self._task = None
+
+    @property
+    def absent(self):
+        """Whether the printer itself does not answer, rather than being in trouble."""
+        return self.reason in ABSENT
+
+    # -- life ----------------------------------------------------------------------------------
+    def start(self):
+        self._task = asyncio.create_task(self._run(), name=f"printer {self.config.name}")
+
+    async def stop(self):
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        await self._hang_up()
+
+    def wake(self):
+        """A job waits in the spool."""
+        self._news.set()
+
+    async def _run(self):
+        pause = RETRY_S[0]
+        while True:
+            job = self.spool.next_waiting(self.config.name)
+            if job is None:
+                await self._rest()
+                continue
+            try:
+                async with self._lock:
+                    await self._ready()
+                    done = await self._print(job)
+                pause = RETRY_S[0]
+                if not done:
+                    await self._wait_for_news(LOOK_S)
+            except LinkError as error:
+                self._say(str(error))
+                await self._hang_up()
+                await self._wait_for_news(pause * random.uniform(0.8, 1.2))
+                pause = min(pause * 2, RETRY_S[1])
+            except Exception:
+                # A fault of ours must not stop the printer: the job's state on disk says what is known.
+                _logger.exception("printer %s, job %s", self.config.name, job.id)
+                self.settle(job.id, PRINTING, UNKNOWN, "fault")
+                await self._hang_up()
+                await asyncio.sleep(RETRY_S[1])
+
+    async def _rest(self):
+        """Until a job comes; an idle line is given free."""
+        if await self._wait_for_news(IDLE_CLOSE_S) or not self._link:
+            return
+        async with self._lock:
+            await self._hang_up()
+
+    async def _wait_for_news(self, seconds):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), seconds)
+        came = self._news.is_set()
+        self._news.clear()
+        return came
+
+    # -- the line --------------------------------------------------------------------------------
+    async def _ready(self):
+        """The line is up and the printer's state is known.
+
+        :raises LinkError: it does not answer
+        """
+        if self._link and self._link.lost.is_set():
+            await self._hang_up()
+        is_new = not self._link
+        if is_new:
+            self._reader, self._answers = status.Reader(), []
+            self._link = await open_link(self.config.address, self._on_bytes)
+        if self.config.confirm == "none":
+            return
+        if is_new:
+            await self._link.write(escpos.ASB_ON)
+        # From then on it tells every change by itself; one question proves that it is still there.
+        await self._ask(escpos.ASK if is_new or self.status.trouble else escpos.ASK[:1])
+
+    async def _hang_up(self):
+        link, self._link = self._link, None
+        if link:
+            await link.close()
+
+    def _on_bytes(self, data):
+        for answer in self._reader.feed(data):
+            if answer.kind == "asb":
+                self.status = status.from_asb(answer.data)
+            self._answers.append(answer)
+        self._heard.set()
+
+    async def _ask(self, questions=escpos.ASK[:1]):
+        """Ask for its state, question by question: an answer does not say to which it belongs."""
+        for number, question in enumerate(questions, 1):
+            self._answers.clear()
+            await self._link.write(question)
+            answer = await self._hear(lambda answer: answer.kind == "realtime", ANSWER_S)
+            if answer is None:
+                raise LinkError("lost" if self._link.lost.is_set() else "silent")
+            self.status = status.with_realtime(self.status, number, answer.data[0])
+
+    async def _hear(self, wanted, seconds):
+        """The first answer that is ``wanted`` and comes within ``seconds``, or None; also when the line is lost."""
+        limit = time.monotonic() + seconds
+        while True:
+            while self._answers:
+                answer = self._answers.pop(0)
+                if wanted(answer):
+                    return answer
+            left = limit - time.monotonic()
+            if left <= 0 or self._link.lost.is_set():
+                return None
+            self._heard.clear()
+            waits = [asyncio.ensure_future(event.wait()) for event in (self._heard, self._link.lost)]
+            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+
+    # -- jobs ------------------------------------------------------------------------------------
+    async def _print(self, job):
+        """Print ``job`` and settle it; False when the printer is not ready and the job goes on waiting."""
+        self._say(self.status.trouble)
+        if self.reason:
+            return False
+        if not self.spool.move(job.id, WAITING, PRINTING):
+            return True  # taken back while we looked
+        self._changed(job.id)
+        try:
+            await self._send(job)
+            reason = await self._confirmed(job)
+        except LinkError:
+            reason = "lost"
+        self.torn = reason not in ("", "unconfirmed")
+        self.settle(job.id, PRINTING, UNKNOWN if self.torn else PRINTED, reason)
+        if self.torn:
+            await self._hang_up()
+        return True
+
+    async def _send(self, job):
+        commands = [escpos.FILL, escpos.INITIALISE, escpos.CUT] if self.torn else [escpos.INITIALISE]
+        if job.pulse and time.time() - job.created < PULSE_S:
+            commands.append(escpos.pulse(self.config.drawer_pin))
+        if self.config.confirm != "none":
+            commands += [escpos.ASB_ON, escpos.PULSE_OFF]
+        commands.append(escpos.motion_units(self.config.dpi))
+        if job.reprint_of:
+            commands += escpos.picture(reprint_mark(self.config.width), self.config.width)
+        commands += escpos.picture(job.picture, job.width)
+        if self.config.confirm != "none":
+            commands.append(escpos.PULSE_ON)
+        commands.append(escpos.CUT)
+        await self._link.write(b"".join(commands))
+
+    async def _confirmed(self, job):
+        """Wait until the printer says that all is printed; "" then, else why it is not known."""
+        if self.config.confirm == "none":
+            return "unconfirmed"
+        if self.config.confirm == "process-id":
+            self._number = (self._number + 1) % 95**4
+            question, digits = escpos.process_id(self._number)
+            wanted = lambda answer: answer.kind == "process" and answer.data == digits  # noqa: E731
+        else:
+            question, wanted = escpos.QUEUED_STATUS, lambda answer: answer.kind == "queued"
+        self._answers.clear()
+        await self._link.write(question)
+        limit = time.monotonic() + SILENCE_S
+        try:
+            while time.monotonic() < limit:
+                if await self._hear(wanted, LOOK_S):
+                    return ""
+                if self._link.lost.is_set():
+                    return "lost"
+                self._stopped = bool(self.status.trouble)
+                self._say(self.status.trouble, job)
+                if self._stopped:
+                    # It goes on by itself when paper is in and the cover is closed: wait, and never send again.
+                    limit = time.monotonic() + SILENCE_S
+            return "no_confirmation"
+        finally:
+            self._stopped = False
+
+    def settle(self, job_id, old, new, reason=""):
+        """Change the state of a job and tell who waits for it; whether it was ``old``."""
+        moved = self.spool.move(job_id, old, new, reason)
+        if moved:
+            self._changed(job_id)
+        return moved
+
+    def _say(self, reason, job=None):
+        """Note why nothing comes out: for the printer, the job that is being printed, and all that wait."""
+        self.reason = reason
+        if job and self.spool.get(job.id).reason != reason:
+            self.settle(job.id, PRINTING, PRINTING, reason)
+        for job_id in self.spool.explain(self.config.name, reason):
+            self._changed(job_id)
+
+    # -- drawer ----------------------------------------------------------------------------------
+    async def open_drawer(self):
+        """Pulse the drawer now or not at all.
+
+        :return: ``opened``, ``not_seen`` (the sensor did not move), ``pulsed`` (no sensor is known)
+        :raises LinkError: no pulse was sent
+        """
+        if self._stopped:
+            # A receipt waits for paper in the printer; what is real-time passes it.
+            await self._link.write(escpos.pulse_now(self.config.drawer_pin))
+            return await self._seen()
+        try:
+            async with asyncio.timeout(PULSE_S):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise LinkError("busy") from None
+        try:
+            await self._ready()
+            # A pulse in the buffer of a printer that is offline would open the drawer when nobody stands there.
+            command = escpos.pulse_now if self.status.trouble else escpos.pulse
+            await self._link.write(command(self.config.drawer_pin))
+            return await self._seen()
+        except LinkError:
+            await self._hang_up()
+            raise
+        finally:
+            self._lock.release()
+
+    async def _seen(self):
+        """Whether the sensor says "open"; the printer tells that by itself."""
+        level = self.config.drawer_open_level
+        if self.config.confirm == "none" or level is None:
+            return "pulsed"
+        limit = time.monotonic() + SEEN_S
+        while time.monotonic() < limit and not self._link.lost.is_set():
+            if self.status.drawer == level:
+                return "opened"
+            await asyncio.sleep(0.02)
+        return "not_seen"

@@ -1,0 +1,195 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""The proxy itself: takes jobs from any door, hands them to their printers, and tells how they end."""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+
+from .picture import fit
+from .printer import Printer
+from .scale import Scale
+from .scanner import Scanner, Scans
+from .spool import ENDED, FAILED, PRINTED, UNKNOWN, WAITING, Spool, SpoolError
+
+LIFETIME = {"receipt": 600, "kitchen": 7200, "test": 60}  # seconds until a job must have begun
+PURGE_S = 3600
+
+
+class Refused(Exception):
+    """Something was asked that cannot be done; the message is for people."""
+
+
+def _tells(job):
+    return job.state in (*ENDED, UNKNOWN) or job.reason
+
+
+class Proxy:
+    """All printers and their spool.
+
+    :param config: :class:`~.config.Config`
+    """
+
+    def __init__(self, config):
+        self.config = config
+        config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.spool = Spool(config.state / "spool.sqlite")
+        self.printers = {p.name: Printer(p, self.spool, self._changed) for p in config.printers}
+        self.scans = Scans()
+        self.scanners = [Scanner(scanner, self.scans) for scanner in config.scanners]
+        self.scales = [Scale(scale) for scale in config.scales]
+        self._waiters = {}  # job id → futures of those who want to know of its next change
+        self._drawers = {}  # id of a request → its outcome, or the task that finds it
+        self._purger = None
+        self.started = time.time()
+
+    async def start(self):
+        broken = self.spool.recover()
+        for printer in self.printers.values():
+            printer.torn = printer.config.name in broken
+            printer.start()
+        for device in (*self.scanners, *self.scales):
+            device.start()
+        self._purger = asyncio.create_task(self._purge())
+
+    async def stop(self):
+        self._purger.cancel()
+        await asyncio.gather(*(device.stop() for device in (*self.printers.values(), *self.scanners, *self.scales)))
+        self.spool.close()
+
+    async def _purge(self):
+        while True:
+            self.spool.purge()
+            await asyncio.sleep(PURGE_S)
+
+    # -- jobs ------------------------------------------------------------------------------------
+    def printer(self, name=None, role="receipt"):
+        """The printer of that name; without one, the first of that role.
+
+        :raises Refused: there is none
+        """
+        if name:
+            if name in self.printers:
+                return self.printers[name]
+            raise Refused(f"There is no printer {name} here. There are: {', '.join(self.printers) or 'none'}.")
+        for printer in self.printers.values():
+            if printer.config.role == role:
+                return printer
+        raise Refused("No printer is set up. Name one in the configuration file.")
+
+    def submit(self, job):
+        """Keep a job on disk and let its printer know; the job as it stands. The same id again changes nothing.
+
+        :raises Refused: it was not taken
+        """
+        printer = self.printer(job.printer)
+        if job.width != printer.config.width:
+            width = printer.config.width
+            job = replace(job, picture=fit(job.picture, job.width, width), packed=None, width=width)
+        try:
+            job, is_new = self.spool.accept(job, LIFETIME[job.kind])
+        except SpoolError as error:
+            raise Refused(str(error)) from None
+        if is_new:
+            printer.wake()
+        return job
+
+    def same_open(self, job, since):
+        """The youngest job after ``since`` for the same printer with the same picture that has not ended, or None."""
+        printer = self.printer(job.printer)
+        picture = fit(job.picture, job.width, printer.config.width)
+        found = [known for known in self.spool.open_jobs(job.printer) if known.picture == picture]
+        return found[-1] if found and found[-1].created >= since else None
+
+    async def outcome(self, job_id, seconds, enough=_tells):
+        """The job when it is ``enough`` (ended, or in trouble), or as it is after ``seconds``."""
+        limit = time.monotonic() + seconds
+        while True:
+            job = self.spool.get(job_id)
+            left = limit - time.monotonic()
+            if job is None or enough(job) or left <= 0:
+                return job
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(job_id, []).append(waiter)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(waiter, left)
+
+    def _changed(self, job_id):
+        for waiter in self._waiters.pop(job_id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def cancel(self, job_id):
+        """Take back a job of which no byte has left; whether that was so."""
+        job = self.spool.get(job_id)
+        return bool(job) and self.printers[job.printer].settle(job_id, WAITING, FAILED, "cancelled")
+
+    def resolve(self, job_id, came_out):
+        """Somebody has looked at the paper of a job that is ``unknown``; the job as it stands.
+
+        :raises Refused: nobody was asked about it
+        """
+        job = self.spool.get(job_id)
+        if job is None:
+            raise Refused(f"There is no job {job_id}.")
+        new, reason = (PRINTED, "seen") if came_out else (FAILED, "not_seen")
+        if not self.printers[job.printer].settle(job_id, UNKNOWN, new, reason) and job.state != new:
+            raise Refused(f"The job {job_id} is {job.state}; there is nothing to decide.")
+        return self.spool.get(job_id)
+
+    def reprint(self, job_id, new_id):
+        """Print an ``unknown`` job once more, with a mark; the new job. The old one is closed as not seen.
+
+        :raises Refused: it is not unknown, or was printed once more already
+        """
+        known = self.spool.get(new_id)
+        if known and known.reprint_of == job_id:
+            return known
+        job = self.spool.get(job_id)
+        if job is None or job.state != UNKNOWN:
+            raise Refused(f"The job {job_id} is {job.state if job else 'not known'}; only an unknown one is repeated.")
+        new = self.submit(replace(job, id=new_id, reprint_of=job_id, pulse=False, state=WAITING, reason=""))
+        self.printers[job.printer].settle(job_id, UNKNOWN, FAILED, "reprinted")
+        return new
+
+    # -- drawer ----------------------------------------------------------------------------------
+    async def open_drawer(self, request_id, printer_name=None):
+        """Open the drawer once for ``request_id``, now or not at all: ``opened``, ``pulsed`` or ``not_seen``.
+
+        :raises LinkError: it was not pulsed
+        :raises Refused: there is no drawer
+        """
+        printer = self.printer(printer_name)
+        if not printer.config.drawer:
+            raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
+        while len(self._drawers) > 1000:
+            self._drawers.pop(next(iter(self._drawers)))
+        if request_id not in self._drawers:
+            self._drawers[request_id] = asyncio.ensure_future(printer.open_drawer())
+        return await asyncio.shield(self._drawers[request_id])
+
+    # -- for people ------------------------------------------------------------------------------
+    def health(self):
+        """State of everything, as plain data; no receipt's contents."""
+        return {
+            "name": self.config.name,
+            "up_seconds": round(time.time() - self.started),
+            "printers": [self._printer_health(printer) for printer in self.printers.values()],
+            "scanners": [{"name": s.config.name, "reason": s.reason} for s in self.scanners],
+            "scales": [{"name": s.config.name, "reason": s.weight.reason} for s in self.scales],
+        }
+
+    def _printer_health(self, printer):
+        jobs = self.spool.open_jobs(printer.config.name)
+        status = printer.status
+        return {
+            "name": printer.config.name,
+            "role": printer.config.role,
+            "width": printer.config.width,
+            "drawer": printer.config.drawer,
+            "ready": not printer.reason,
+            "reason": printer.reason,
+            "paper": status.paper,
+            "waiting": sum(job.state == WAITING for job in jobs),
+            "unknown": sum(job.state == UNKNOWN for job in jobs),
+        }

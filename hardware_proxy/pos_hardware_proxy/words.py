@@ -1,0 +1,94 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""What people read: states and reasons in Japanese and English, with what to do."""
+
+STATES = {
+    "waiting": ("待機中", "waiting"),
+    "printing": ("印刷中", "printing"),
+    "printed": ("印刷済み", "printed"),
+    "failed": ("印刷せず", "not printed"),
+    "unknown": ("要確認", "please look"),
+}
+REASONS = {
+    "": ("", ""),
+    "paper_end": ("用紙がありません。用紙を入れると自動で続きます。", "Out of paper. It goes on when paper is in."),
+    "cover_open": ("カバーが開いています。閉じてください。", "The cover is open. Close it."),
+    "cutter": ("カッターが詰まっています。紙を取り除いてください。", "The cutter is stuck. Remove the paper."),
+    "unrecoverable": (
+        "プリンターの故障です。電源を入れ直してください。",
+        "The printer has failed. Switch it off and on.",
+    ),
+    "recoverable": ("ヘッドが高温です。しばらくすると続きます。", "The print head is hot. It goes on in a while."),
+    "offline": ("プリンターがオフラインです。", "The printer is offline."),
+    "refused": (
+        "プリンターが接続を拒否しました。電源を確かめてください。",
+        "The printer refuses the line. Is it on?",
+    ),
+    "no_answer": (
+        "プリンターが応答しません。電源とケーブルを確かめてください。",
+        "No answer. Check power and cable.",
+    ),
+    "unreachable": (
+        "プリンターに届きません。ネットワークを確かめてください。",
+        "It cannot be reached. Check the network.",
+    ),
+    "unplugged": ("ケーブルが抜けています。", "It is unplugged."),
+    "not_allowed": ("機器を使う権限がありません。", "This program may not use the device."),
+    "busy": ("他のプログラムが使用中です。", "Another program is using it."),
+    "silent": ("プリンターが状態を答えません。", "The printer does not tell its state."),
+    "lost": (
+        "印刷中に通信が切れました。用紙を確かめてください。",
+        "The line broke while printing. Look at the paper.",
+    ),
+    "no_confirmation": (
+        "印刷完了の返事がありません。用紙を確かめてください。",
+        "It did not confirm. Look at the paper.",
+    ),
+    "stopped": (
+        "印刷中にプロキシが止まりました。用紙を確かめてください。",
+        "The proxy stopped while printing. Look at the paper.",
+    ),
+    "fault": ("内部エラーです。用紙を確かめてください。", "A fault of this program. Look at the paper."),
+    "unconfirmed": ("送信済み(このプリンターは完了を答えません)", "sent (this printer cannot confirm)"),
+    "expired": ("時間切れです。", "It waited too long."),
+    "cancelled": ("取り消されました。", "It was taken back."),
+    "seen": ("用紙を確認しました。", "Somebody saw the paper."),
+    "not_seen": ("用紙は出ていませんでした。", "No paper had come out."),
+    "nobody_looked": ("誰も用紙を確認しませんでした。", "Nobody looked at the paper."),
+    "reprinted": ("再発行しました。", "It was printed once more."),
+}
+PAGE = {
+    "printers": ("プリンター", "Printers"),
+    "jobs": ("最近の印刷", "Last prints"),
+    "ready": ("印刷できます", "ready"),
+    "test": ("テスト印刷", "Test print"),
+    "paper": ("用紙", "paper"),
+    "waiting": ("待ち", "waiting"),
+    "pairing": ("Odooと接続するコード", "Code to connect with Odoo"),
+    "paired": ("Odooと接続済み", "Connected with Odoo"),
+    "code_elsewhere": (
+        "コードは、この機械の画面で開くと表示されます。",
+        "The code is shown when this page is opened on the machine itself.",
+    ),
+    "came_out": ("出ていた", "It came out"),
+    "reprint": ("出ていない・再発行", "It did not: print again"),
+    "open_door": (
+        "署名なしのレジを許可しています(without_token)。同じネットワークの誰でも印刷できます。",
+        "Tills without a signature are allowed (without_token): anybody on this network can print.",
+    ),
+    "time": ("時刻", "time"),
+    "printer": ("プリンター", "printer"),
+    "state": ("状態", "state"),
+    "ok": ("あり", "ok"),
+    "near_end": ("残りわずか", "near end"),
+    "end": ("なし", "out"),
+    "no_printers": ("プリンターが設定されていません。", "No printer is set up."),
+}
+LANGUAGES = ("ja", "en")
+
+
+def say(words, key, language):
+    """The text of ``key``; the key itself when there is none. ``expired: lost`` says both."""
+    texts = words.get(key)
+    if texts is None and ": " in key:
+        return " ".join(say(words, part, language) for part in key.split(": "))
+    return texts[LANGUAGES.index(language)] if texts else key

@@ -1,0 +1,123 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""A shop for tests of the hardware proxy: virtual printers, the proxy, and a till, all over real sockets."""
+
+import json
+import time
+import uuid
+import zlib
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+from pos_hardware_proxy.config import Config, PrinterConfig
+from pos_hardware_proxy.http import GATE, PROXY
+from pos_hardware_proxy.security import make_claims, signature, till_key
+from pos_hardware_proxy.virtual_printer import VirtualPrinter
+from pos_hardware_proxy.web import make_app
+
+ORIGIN = "https://erp.example.jp"
+SECRET = "s" * 32
+WIDTH = 576
+
+
+def paper(seed=1, rows=120):
+    """A picture whose every row differs, so that any loss, doubling or shift is seen; its last dot is black."""
+    return b"".join((seed << 32 | row << 8 | 0x81).to_bytes(WIDTH // 8, "big") for row in range(rows))
+
+
+class Till:
+    """What a till does: it signs, sends, and may not hear the answer."""
+
+    def __init__(self, session, url, proxy_id, scopes=("print", "drawer")):
+        self.session, self.url = session, url
+        self.claims = make_claims(proxy_id, "till 1", scopes, 3600)
+        self.key = till_key(SECRET, self.claims)
+        self.last = 0
+
+    async def ask(self, method, path, body=b"", headers=None, **options):
+        """(status, answer) of a signed request."""
+        self.last = max(self.last + 1, time.time_ns() // 1_000_000)  # two requests never carry the same moment
+        moment = str(self.last)
+        sent = signature(self.key, method, path, body, moment, self.claims)
+        headers = {"Origin": ORIGIN, "Authorization": f"Till {self.claims}.{moment}.{sent}", **(headers or {})}
+        async with self.session.request(method, self.url + path, data=body, headers=headers, **options) as response:
+            return response.status, await response.json()
+
+    async def print(self, picture, job_id=None, wait=8, printer="", width=WIDTH, **query):
+        """The job as the proxy answers."""
+        rows = len(picture) // (width // 8)
+        return await self.print_packed(zlib.compress(picture), width, rows, job_id, wait=wait, printer=printer, **query)
+
+    async def print_packed(self, body, width, rows, job_id=None, wait=8, **query):
+        """The same for rows that are deflated already."""
+        extra = "".join(f"&{key}={value}" for key, value in query.items())
+        path = f"/jobs/{job_id or uuid.uuid4()}?width={width}&rows={rows}&wait={wait}{extra}"
+        status, answer = await self.ask("PUT", path, body)
+        assert status == 200, answer
+        return answer
+
+    async def resolve(self, job, **decision):
+        """What somebody who looked at the paper says of a job; the job as it then is."""
+        body, kind = json.dumps(decision).encode(), {"Content-Type": "application/json"}
+        return (await self.ask("POST", f"/jobs/{job['id']}/resolution", body, kind))[1]
+
+    async def see(self, job, seconds=8):
+        """The job once it is no longer as the till last saw it."""
+        status, answer = await self.ask("GET", f"/jobs/{job['id']}?wait={seconds}&known={job['face']}")
+        assert status == 200, answer
+        return answer
+
+
+class Shop:
+    """The proxy in this process; ``restart()`` as after a crash: nothing is ended in good order."""
+
+    def __init__(self, folder, printers, **settings):
+        self.folder, self.devices, self.settings = folder, printers, settings
+
+    async def open(self):
+        self.config = Config(state=self.folder, origins=(ORIGIN,), printers=self.printer_configs(), **self.settings)
+        app = make_app(self.config)
+        self.proxy, self.gate = app[PROXY], app[GATE]
+        self.gate.keys.pair(SECRET)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.session = aiohttp.ClientSession()
+        self.till = Till(self.session, self.url, self.gate.keys.proxy_id)
+
+    def printer_configs(self):
+        return tuple(
+            PrinterConfig(name=name, address=f"tcp://127.0.0.1:{device.port}", **options)
+            for name, (device, options) in self.devices.items()
+        )
+
+    async def close(self):
+        await self.session.close()
+        await self._runner.cleanup()
+
+
+@asynccontextmanager
+async def shop(folder, printers=None, settings=None, **state):
+    """A shop with one printer, or with ``printers``: {name: options in its configuration}; ``state`` of the devices."""
+    devices = {}
+    for name, options in (printers or {"receipt": {"drawer": True, "drawer_open_level": 1}}).items():
+        device = VirtualPrinter(**state)
+        await device.start()
+        devices[name] = (device, options)
+    place = Shop(folder, devices, **(settings or {}))
+    await place.open()
+    try:
+        yield place
+    finally:
+        await place.close()
+        for device, _options in devices.values():
+            await device.stop()
+
+
+def on_paper(device):
+    """Pictures of the papers that came out, packed rows without the white at their end; white papers are left out."""
+    pictures = (strip.bits().rstrip(b"\0") for strip in device.papers)
+    return [picture for picture in pictures if picture]

@@ -1,0 +1,260 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""From a till to paper and back, over real sockets: what came out is asked of the virtual printer, not of the proxy."""
+
+import asyncio
+import time
+import uuid
+import zlib
+
+from pos_hardware_proxy.marks import reprint_mark
+from proxy_shop import WIDTH, on_paper, paper, shop
+
+SOON = 4  # seconds: long before the answer would come by itself
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+async def until(look, seconds=10):
+    limit = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < limit, "it did not happen"
+        await asyncio.sleep(0.01)
+
+
+def the(place, name="receipt"):
+    return place.devices[name][0]
+
+
+def test_a_receipt_is_printed_dot_for_dot(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            job = await place.till.print(paper(rows=1200))
+            assert (job["state"], job["reason"]) == ("printed", "")
+            assert on_paper(the(place)) == [paper(rows=1200)]
+            assert not the(place).ledger.unknown
+
+    run(story())
+
+
+def test_the_same_job_again_is_answered_not_printed(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            job_id = str(uuid.uuid4())
+            answers = await asyncio.gather(*(place.till.print(paper(), job_id) for _again in range(10)))
+            answers.append(await place.till.print(paper(), job_id))
+            assert {answer["state"] for answer in answers} == {"printed"}
+            assert len(on_paper(the(place))) == 1
+            other = zlib.compress(bytes(WIDTH // 8))
+            status, answer = await place.till.ask("PUT", f"/jobs/{job_id}?width={WIDTH}&rows=1", other)
+            assert status == 422 and "another print" in answer["error"]
+
+    run(story())
+
+
+def test_paper_out_is_said_within_a_second_and_goes_on_by_itself(tmp_path):
+    async def story():
+        async with shop(tmp_path, paper_end=True) as place:
+            began = time.monotonic()
+            job = await place.till.print(paper())
+            assert (job["state"], job["reason"]) == ("waiting", "paper_end")
+            assert time.monotonic() - began < SOON
+            the(place).state.paper_end = False
+            job = await place.till.see(job)
+            while job["state"] != "printed":
+                job = await place.till.see(job)
+            assert on_paper(the(place)) == [paper()]
+
+    run(story())
+
+
+def test_paper_that_ends_in_the_middle_is_not_sent_again(tmp_path):
+    async def story():
+        async with shop(tmp_path, paper_left=300) as place:
+            job = await place.till.print(paper(rows=900), wait=1)
+            await until(lambda: place.proxy.spool.get(job["id"]).reason == "paper_end")
+            assert place.proxy.spool.get(job["id"]).state == "printing"
+            the(place).state.paper_left = None
+            the(place).state.paper_end = False
+            await until(lambda: place.proxy.spool.get(job["id"]).state == "printed")
+            assert on_paper(the(place)) == [paper(rows=900)]
+
+    run(story())
+
+
+def test_a_printer_that_is_off_gets_its_job_later(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            the(place).power_off()
+            job = await place.till.print(paper())
+            assert (job["state"], job["reason"]) == ("waiting", "refused")
+            the(place).power_on()
+            await until(lambda: place.proxy.spool.get(job["id"]).state == "printed")
+            assert on_paper(the(place)) == [paper()]
+
+    run(story())
+
+
+def test_a_line_that_breaks_in_the_middle_asks_somebody(tmp_path):
+    """Nobody knows; nothing is printed again by itself. What is reprinted says so, and follows on clean paper."""
+
+    async def story():
+        async with shop(tmp_path, keep_partial=True) as place:
+            the(place).state.reset_after = 5000
+            job = await place.till.print(paper(rows=400))
+            assert (job["state"], job["reason"]) == ("unknown", "lost")
+            other = await place.till.print(paper(seed=2))
+            assert other["state"] == "printed"
+            assert on_paper(the(place))[-1] == paper(seed=2)
+            again = await place.till.resolve(job, reprint="reprint-1")
+            assert again["reprint_of"] == job["id"]
+            await until(lambda: place.proxy.spool.get("reprint-1").state == "printed")
+            assert on_paper(the(place))[-1] == reprint_mark(WIDTH) + paper(rows=400)
+            assert place.proxy.spool.get(job["id"]).state == "failed"
+
+    run(story())
+
+
+def test_somebody_saw_the_paper(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            the(place).state.drop_after = 5000
+            job = await place.till.print(paper(rows=400))
+            assert job["state"] == "unknown"
+            for _twice in range(2):
+                answer = await place.till.resolve(job, came_out=True)
+                assert (answer["state"], answer["reason"]) == ("printed", "seen")
+            assert "only an unknown one" in (await place.till.resolve(job, reprint="reprint-1"))["error"]
+
+    run(story())
+
+
+def test_a_dead_printer_does_not_delay_another(tmp_path):
+    async def story():
+        async with shop(tmp_path, {"receipt": {}, "kitchen": {"role": "kitchen"}}) as place:
+            the(place, "kitchen").power_off()
+            stuck = await place.till.print(paper(), printer="kitchen", kind="kitchen")
+            began = time.monotonic()
+            for number in range(5):
+                assert (await place.till.print(paper(number)))["state"] == "printed"
+            assert time.monotonic() - began < SOON
+            assert place.proxy.spool.get(stuck["id"]).state == "waiting"
+
+    run(story())
+
+
+def test_a_silent_printer_is_told_apart(tmp_path):
+    async def story():
+        async with shop(tmp_path, silent=True) as place:
+            job = await place.till.print(paper())
+            assert (job["state"], job["reason"]) == ("waiting", "silent")
+            assert on_paper(the(place)) == []
+
+    run(story())
+
+
+def test_older_printers_confirm_by_queued_status_or_not_at_all(tmp_path):
+    async def story():
+        async with shop(tmp_path, {"receipt": {"confirm": "queued-status"}, "old": {"confirm": "none"}}) as place:
+            assert (await place.till.print(paper()))["reason"] == ""
+            job = await place.till.print(paper(), printer="old")
+            assert (job["state"], job["reason"]) == ("printed", "unconfirmed")
+            await until(lambda: on_paper(the(place, "old")) == [paper()])
+
+    run(story())
+
+
+def test_a_proxy_that_died_while_printing_asks_somebody(tmp_path):
+    async def story():
+        async with shop(tmp_path, paper_speed=50) as place:
+            job = await place.till.print(paper(rows=2000), wait=0)
+            await until(lambda: place.proxy.spool.get(job["id"]).state == "printing")
+            await place.close()
+            await place.open()
+            assert place.proxy.spool.get(job["id"]).state == "unknown"
+            assert place.proxy.spool.get(job["id"]).reason == "stopped"
+
+    run(story())
+
+
+def test_the_drawer_opens_before_the_receipt_and_once(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            await place.till.print(paper(), "receipt-1", pulse=1)
+            await place.till.print(paper(), "receipt-1", pulse=1)
+            commands = the(place).ledger.of("pulse", "cut")
+            assert [event.kind for event in commands] == ["pulse", "cut"]
+
+    run(story())
+
+
+def test_the_drawer_tells_whether_it_opened(tmp_path):
+    async def story():
+        kind = {"Content-Type": "application/json"}
+        async with shop(tmp_path) as place:
+            assert (await place.till.ask("PUT", "/drawer/open-0001", b"{}", kind))[1] == {"outcome": "opened"}
+            assert (await place.till.ask("PUT", "/drawer/open-0001", b"{}", kind))[1] == {"outcome": "opened"}
+            assert len(the(place).ledger.pulses) == 1
+            the(place).state.drawer_open, the(place).state.drawer_stuck = False, True
+            assert (await place.till.ask("PUT", "/drawer/open-0002", b"{}", kind))[1] == {"outcome": "not_seen"}
+
+    run(story())
+
+
+def test_the_drawer_opens_while_a_receipt_waits_for_paper(tmp_path):
+    async def story():
+        async with shop(tmp_path, paper_left=300) as place:
+            job = await place.till.print(paper(rows=900))
+            assert (job["state"], job["reason"]) == ("printing", "paper_end")
+            kind = {"Content-Type": "application/json"}
+            assert (await place.till.ask("PUT", "/drawer/open-0001", b"{}", kind))[1] == {"outcome": "opened"}
+            behind = await place.till.print(paper(2))
+            assert (behind["state"], behind["reason"]) == ("waiting", "paper_end")
+            the(place).state.paper_left, the(place).state.paper_end = None, False
+            await until(lambda: place.proxy.spool.get(behind["id"]).state == "printed")
+            assert on_paper(the(place)) == [paper(rows=900), paper(2)]
+
+    run(story())
+
+
+def test_every_job_that_waits_knows_why(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            the(place).power_off()
+            for number in range(4):
+                began = time.monotonic()
+                assert (await place.till.print(paper(number)))["reason"] == "refused"
+                assert time.monotonic() - began < SOON
+            the(place).power_on()
+            await until(lambda: len(on_paper(the(place))) == 4)
+
+    run(story())
+
+
+def test_a_pulse_never_waits_in_a_queue(tmp_path):
+    """Without paper the drawer opens at once; with the printer off, it does not open later."""
+
+    async def story():
+        kind = {"Content-Type": "application/json"}
+        async with shop(tmp_path, paper_end=True) as place:
+            assert (await place.till.ask("PUT", "/drawer/open-0001", b"{}", kind))[0] == 200
+            assert [event.detail["real_time"] for event in the(place).ledger.pulses] == [True]
+            the(place).power_off()
+            status, answer = await place.till.ask("PUT", "/drawer/open-0002", b"{}", kind)
+            assert status == 503 and answer["reason"] in ("refused", "lost")
+            the(place).power_on()
+            the(place).state.paper_end = False
+            await asyncio.sleep(0.5)
+            assert len(the(place).ledger.pulses) == 1
+
+    run(story())
+
+
+def test_a_narrow_picture_is_printed_in_the_middle(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            await place.till.print(b"\xff" * 64, width=512)
+            assert on_paper(the(place)) == [bytes(4) + b"\xff" * 64]
+
+    run(story())
