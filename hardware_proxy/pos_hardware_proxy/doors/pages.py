@@ -27,6 +27,7 @@ HEAD = """<!doctype html><html lang="{language}"><meta charset="utf-8"><meta htt
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 1.5rem auto; padding: 0 1rem; color: #222; }}
 table {{ border-collapse: collapse; width: 100%; }} td, th {{ padding: .4rem .6rem; text-align: left; }}
+.short {{ white-space: nowrap; }}
 tr + tr {{ border-top: 1px solid #ddd; }} .good {{ color: #1b7f3b; }} .bad {{ color: #b3261e; font-weight: 600; }}
 .code {{ font: 600 2rem ui-monospace, monospace; letter-spacing: .15em; }}
 .note {{ background: #fff3cd; padding: .6rem; }}
@@ -116,12 +117,13 @@ def _jobs(proxy, language):
                 f'<button name="came_out" value="1">{say(PAGE, "came_out", language)}</button> '
                 f"<button>{say(PAGE, 'reprint', language)}</button></form>"
             )
+        state, reason = (say(*words, language) for words in ((STATES, job.state), (REASONS, job.reason)))
         rows.append(
-            f"<tr><td>{moment}<td>{escape(job.printer)}<td><code>{escape(job.id[-12:])}</code>"
-            f"<td>{say(STATES, job.state, language)}<td>{escape(say(REASONS, job.reason, language))} {decide}"
+            f'<tr><td class="short">{moment}<td>{escape(job.printer)}<td><code>{escape(job.id[-12:])}</code>'
+            f'<td class="short">{state}<td>{escape(reason)} {decide}'
         )
     time_, printer, state = (say(PAGE, key, language) for key in ("time", "printer", "state"))
-    return f"<table><tr><th>{time_}<th>{printer}<th>#<th colspan=2>{state}{''.join(rows)}</table>"
+    return f"<table><tr><th>{time_}<th class=short>{printer}<th>#<th colspan=2>{state}{''.join(rows)}</table>"
 
 
 def _pairing(request, gate, language):
