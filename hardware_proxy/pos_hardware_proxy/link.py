@@ -9,7 +9,6 @@ sending half first and reading to the end.
 import asyncio
 import contextlib
 import os
-import socket
 from urllib.parse import parse_qsl, urlsplit
 
 CONNECT_S = 0.9  # on a shop's own network; a cashier is told within a second
@@ -52,7 +51,6 @@ class NetworkLink(Link):
             raise LinkError("no_answer") from None
         except OSError as error:
             raise LinkError("refused" if isinstance(error, ConnectionRefusedError) else "unreachable") from None
-        link._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # What the system took is as good as under way: no second buffer that hides how far a job came.
         link._writer.transport.set_write_buffer_limits(0)
         link._task = asyncio.create_task(link._read())
