@@ -104,6 +104,32 @@ def test_epos_says_why_and_retry_prints_once(tmp_path):
     run(story())
 
 
+def test_retry_after_it_came_out_prints_nothing(tmp_path):
+    """Paper ended in the middle, the cashier was told, put paper in, the receipt came out, and Retry is pressed."""
+
+    async def story():
+        async with shop(tmp_path, settings=OPEN, paper_left=300) as place:
+            device, order = place.devices["receipt"][0], soap(image(paper(rows=900)))
+            assert (await epos(place, order))["code"] == "EPTR_REC_EMPTY"
+            device.state.paper_left, device.state.paper_end = None, False
+            while not device.papers:
+                await asyncio.sleep(0.02)
+            assert (await epos(place, order))["success"] == "true"
+            assert on_paper(device) == [paper(rows=900)]
+
+    run(story())
+
+
+def test_two_customers_with_the_same_receipt_get_one_each(tmp_path):
+    async def story():
+        async with shop(tmp_path, settings=OPEN, paper_speed=200) as place:
+            answers = await asyncio.gather(*(epos(place, soap(image(paper()))) for _customer in range(2)))
+            assert {answer["success"] for answer in answers} == {"true"}
+            assert on_paper(place.devices["receipt"][0]) == [paper(), paper()]
+
+    run(story())
+
+
 def test_retry_after_an_unknown_end_is_marked(tmp_path):
     async def story():
         async with shop(tmp_path, settings=OPEN) as place:
@@ -204,8 +230,10 @@ def test_too_much_is_refused(tmp_path):
             headers = {"Origin": ORIGIN}
             huge = b"x" * (9 << 20)
             assert await status_of(place, "POST", "/cgi-bin/epos/service.cgi", headers, huge) == 413
+            many = soap(*['<image width="8" height="20000">AAAA</image>'] * 65)
+            assert (await epos(place, many))["code"] == "SchemaError"
             bomb = io.BytesIO()
-            Image.new("1", (30000, 30000)).save(bomb, "PNG")
+            Image.new("1", (4000, 19000)).save(bomb, "PNG")
             receipt = base64.b64encode(bomb.getvalue()).decode()
             body = json.dumps({"id": 1, "params": {"data": {"action": "print_receipt", "receipt": receipt}}})
             assert await status_of(place, "POST", "/hw_proxy/default_printer_action", JSON, body) == 422
@@ -227,6 +255,17 @@ def test_a_slow_body_is_given_up(tmp_path, monkeypatch):
         async with shop(tmp_path, settings=OPEN) as place:
             assert await status_of(place, "POST", "/cgi-bin/epos/service.cgi", {"Origin": ORIGIN}, drip()) == 408
             assert (await epos(place, soap(image(paper()))))["success"] == "true"
+
+    run(story())
+
+
+def test_a_page_that_may_ask_may_read_why_not(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            for method, path, status in (("GET", "/nothing", 404), ("PUT", "/jobs/job-00001?width=8&rows=1", 401)):
+                async with place.session.request(method, place.url + path, headers={"Origin": ORIGIN}) as response:
+                    assert response.status == status and response.headers["Access-Control-Allow-Origin"] == ORIGIN
+                    assert (await response.json())["error"]
 
     run(story())
 

@@ -109,7 +109,7 @@ def test_what_was_printing_when_it_stopped_is_unknown(jobs, tmp_path):
     jobs.move("job-00001", spool.WAITING, spool.PRINTING)
     jobs.close()
     after = spool.Spool(tmp_path / "spool.sqlite")
-    assert after.recover() == {"p"}
+    assert after.recover(["p"]) == {"p"}
     assert after.get("job-00001").state == spool.UNKNOWN
     assert after.next_waiting("p").id == "job-00002"
 

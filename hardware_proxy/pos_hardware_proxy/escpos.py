@@ -6,7 +6,6 @@ import re
 INITIALISE = b"\x1b@"
 ASB_ON, ASB_OFF = b"\x1da\xff", b"\x1da\x00"
 ASK = tuple(b"\x10\x04" + bytes([n]) for n in (1, 2, 3, 4))
-PULSE_OFF, PULSE_ON = b"\x1d(D\x03\x00\x14\x01\x00", b"\x1d(D\x03\x00\x14\x01\x01"
 CUT = b"\x1dVB\x00"  # feeds to the cutter, cuts all but a point
 QUEUED_STATUS = b"\x1dr\x01"
 SLICE = 255  # rows; cheap controllers overrun beyond

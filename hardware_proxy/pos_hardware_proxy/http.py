@@ -12,6 +12,7 @@ from .security import Denied, Gate
 BODY_S = 10.0  # for the whole body of a request
 PROXY = web.AppKey("proxy", Proxy)
 GATE = web.AppKey("gate", Gate)
+TOLD = web.AppKey("told", object)  # doors.stock.Told
 
 
 async def body_of(request):

@@ -8,12 +8,15 @@ sending half first and reading to the end.
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import termios
 from urllib.parse import parse_qsl, urlsplit
 
 CONNECT_S = 0.9  # on a shop's own network; a cashier is told within a second
 DRAIN_S = 2.0  # how long the other side may take to close after us
 CHUNK = 65536
+EMPTY_S = 0.05
 
 
 class LinkError(Exception):
@@ -38,6 +41,18 @@ class Link:
         """End the line without losing what was written."""
         raise NotImplementedError
 
+    def fileno(self):
+        """The open device or socket."""
+        raise NotImplementedError
+
+    @property
+    def is_stuck(self):
+        """Whether bytes wait on this side that the printer has not taken: whatever follows would wait, too."""
+        left = bytearray(4)
+        with contextlib.suppress(OSError):  # a device that cannot tell
+            fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, left)
+        return any(left)
+
 
 class NetworkLink(Link):
     """TCP, usually port 9100."""
@@ -55,6 +70,9 @@ class NetworkLink(Link):
         link._writer.transport.set_write_buffer_limits(0)
         link._task = asyncio.create_task(link._read())
         return link
+
+    def fileno(self):
+        return self._writer.get_extra_info("socket").fileno()
 
     async def _read(self):
         with contextlib.suppress(OSError):
@@ -78,7 +96,7 @@ class NetworkLink(Link):
                 self._writer.write_eof()
             await asyncio.wait_for(self.lost.wait(), DRAIN_S)
         self._task.cancel()
-        self._writer.close()
+        self._writer.transport.abort()  # what it has not taken by now, it does not take
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
         self.lost.set()
@@ -107,10 +125,9 @@ class FileLink(Link):
         self._fd, self._owner = descriptor, owner
         os.set_blocking(descriptor, False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._readable)
+        self._listen()
 
     def fileno(self):
-        """The open device."""
         return self._fd
 
     def _readable(self):
@@ -118,13 +135,19 @@ class FileLink(Link):
             data = os.read(self._fd, CHUNK)
         except BlockingIOError:
             return
-        except OSError:
-            data = b""
-        if data:
-            self.on_bytes(data)
-        else:
+        except OSError:  # unplugged
             self._loop.remove_reader(self._fd)
             self.lost.set()
+            return
+        if data:
+            self.on_bytes(data)
+        else:  # a USB printer with nothing to say; it would say so again at once
+            self._loop.remove_reader(self._fd)
+            self._loop.call_later(EMPTY_S, self._listen)
+
+    def _listen(self):
+        if not self.lost.is_set():
+            self._loop.add_reader(self._fd, self._readable)
 
     async def write(self, data):
         view = memoryview(data)

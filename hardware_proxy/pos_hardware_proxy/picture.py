@@ -13,6 +13,7 @@ from io import BytesIO
 from PIL import Image, UnidentifiedImageError
 
 MAX_WIDTH, MAX_ROWS = 1024, 20000  # dots; 20,000 rows are 2.5 m of paper
+MAX_PIXELS = 12_000_000  # of a file that is to be decoded
 MAX_BODY = 8 << 20  # bytes of a request
 THRESHOLD = 160  # of 255: what is darker is black; text rendered by a browser is black with grey edges
 
@@ -76,6 +77,8 @@ def from_file(data, width):
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
                 _check_size(*image.size, widest=4 * MAX_WIDTH)
+                if image.width * image.height > MAX_PIXELS:
+                    raise ValueError("too many pixels")
                 image = _on_white(image)
     except (UnidentifiedImageError, Image.DecompressionBombWarning, Image.DecompressionBombError, OSError, ValueError):
         raise PictureError("The picture is damaged, or no JPEG or PNG.") from None

@@ -22,6 +22,8 @@ ANSWER_S = 0.5  # for a question of a byte or two
 SILENCE_S = 20.0  # without any word of the printer while it should be printing
 LOOK_S = 1.0  # between two looks at a printer that is not ready
 RETRY_S = (0.5, 15.0)  # shortest and longest wait before the next attempt to connect
+TROUBLE_S = 2.0  # between two looks at one that was in trouble, without a job
+PIECES = 4  # commands of a picture that are written at once
 PULSE_S = 3.0  # a drawer opens now or not at all
 SEEN_S = 1.0  # the sensor's time to notice
 ABSENT = ("refused", "no_answer", "unreachable", "unplugged", "not_allowed", "busy", "silent", "lost")
@@ -46,7 +48,9 @@ class Printer:
         self._heard = asyncio.Event()  # the printer has said something
         self._answers = []
         self._stopped = False  # a job is in the printer, which waits for paper or the like
-        self.torn = False  # the last job ended in the middle: of a command, of a paper
+        # What came before may have ended in the middle of a command (always possible at the start), and of a paper.
+        self.torn, self._hangs = True, False
+        self._alive = 0.0  # when the printer last took or said something
         self._number = random.randrange(95**4)
         self._task = None
 
@@ -56,7 +60,9 @@ class Printer:
         return self.reason in ABSENT
 
     # -- life ----------------------------------------------------------------------------------
-    def start(self):
+    def start(self, hangs=False):
+        """Begin; ``hangs``: half a paper may hang out of the printer."""
+        self._hangs = hangs
         self._task = asyncio.create_task(self._run(), name=f"printer {self.config.name}")
 
     async def stop(self):
@@ -72,11 +78,12 @@ class Printer:
     async def _run(self):
         pause = RETRY_S[0]
         while True:
-            job = self.spool.next_waiting(self.config.name)
-            if job is None:
-                await self._rest()
-                continue
+            job = None
             try:
+                job = self.spool.next_waiting(self.config.name)
+                if job is None:
+                    await self._rest()
+                    continue
                 async with self._lock:
                     await self._ready()
                     done = await self._print(job)
@@ -89,18 +96,28 @@ class Printer:
                 await self._wait_for_news(pause * random.uniform(0.8, 1.2))
                 pause = min(pause * 2, RETRY_S[1])
             except Exception:
-                # A fault of ours must not stop the printer: the job's state on disk says what is known.
-                _logger.exception("printer %s, job %s", self.config.name, job.id)
+                _logger.exception("printer %s, job %s", self.config.name, job and job.id)
+                await self._after_fault(job)
+
+    async def _after_fault(self, job):
+        """A fault of ours, or of the disk, must not stop the printer: what is on disk says what is known."""
+        self.reason, self.torn = "fault", True
+        await self._hang_up()
+        await asyncio.sleep(RETRY_S[1])
+        with contextlib.suppress(Exception):
+            if job:
                 self.settle(job.id, PRINTING, UNKNOWN, "fault")
-                await self._hang_up()
-                await asyncio.sleep(RETRY_S[1])
 
     async def _rest(self):
-        """Until a job comes; an idle line is given free."""
-        if await self._wait_for_news(IDLE_CLOSE_S) or not self._link:
+        """Until a job comes. A printer in trouble is looked at again; an idle line is given free."""
+        if await self._wait_for_news(TROUBLE_S if self.reason else IDLE_CLOSE_S):
             return
         async with self._lock:
-            await self._hang_up()
+            if not self.reason:
+                await self._hang_up()
+                return
+            await self._ready()
+            self._say(self.status.trouble)
 
     async def _wait_for_news(self, seconds):
         with contextlib.suppress(TimeoutError):
@@ -119,7 +136,7 @@ class Printer:
             await self._hang_up()
         is_new = not self._link
         if is_new:
-            self._reader, self._answers = status.Reader(), []
+            self.status, self._reader, self._answers = status.Status(), status.Reader(), []
             self._link = await open_link(self.config.address, self._on_bytes)
         if self.config.confirm == "none":
             return
@@ -137,7 +154,10 @@ class Printer:
         for answer in self._reader.feed(data):
             if answer.kind == "asb":
                 self.status = status.from_asb(answer.data)
+                if not self._lock.locked():
+                    self.reason = self.status.trouble
             self._answers.append(answer)
+        self._alive = time.monotonic()
         self._heard.set()
 
     async def _ask(self, questions=escpos.ASK[:1]):
@@ -177,58 +197,82 @@ class Printer:
             return True  # taken back while we looked
         self._changed(job.id)
         try:
-            await self._send(job)
-            reason = await self._confirmed(job)
+            reason = await self._deliver(job)
         except LinkError:
             reason = "lost"
-        self.torn = reason not in ("", "unconfirmed")
+        self.torn = self._hangs = reason not in ("", "unconfirmed")
         self.settle(job.id, PRINTING, UNKNOWN if self.torn else PRINTED, reason)
-        if self.torn:
+        if reason:
             await self._hang_up()
         return True
 
-    async def _send(self, job):
-        commands = [escpos.FILL, escpos.INITIALISE, escpos.CUT] if self.torn else [escpos.INITIALISE]
-        if job.pulse and time.time() - job.created < PULSE_S:
-            commands.append(escpos.pulse(self.config.drawer_pin))
-        if self.config.confirm != "none":
-            commands += [escpos.ASB_ON, escpos.PULSE_OFF]
-        commands.append(escpos.motion_units(self.config.dpi))
-        if job.reprint_of:
-            commands += escpos.picture(reprint_mark(self.config.width), self.config.width)
-        commands += escpos.picture(job.picture, job.width)
-        if self.config.confirm != "none":
-            commands.append(escpos.PULSE_ON)
-        commands.append(escpos.CUT)
-        await self._link.write(b"".join(commands))
+    async def _deliver(self, job):
+        """Send ``job`` and wait until the printer says that all is printed; "" then, else why it is not known.
 
-    async def _confirmed(self, job):
-        """Wait until the printer says that all is printed; "" then, else why it is not known."""
-        if self.config.confirm == "none":
-            return "unconfirmed"
-        if self.config.confirm == "process-id":
-            self._number = (self._number + 1) % 95**4
-            question, digits = escpos.process_id(self._number)
-            wanted = lambda answer: answer.kind == "process" and answer.data == digits  # noqa: E731
-        else:
-            question, wanted = escpos.QUEUED_STATUS, lambda answer: answer.kind == "queued"
+        It goes on by itself when paper is in and the cover is closed: then wait, and never send again.
+        """
+        question, wanted = self._question()
         self._answers.clear()
-        await self._link.write(question)
-        limit = time.monotonic() + SILENCE_S
+        self._alive = time.monotonic()
+        sending = asyncio.create_task(self._send(job, question))
         try:
-            while time.monotonic() < limit:
-                if await self._hear(wanted, LOOK_S):
-                    return ""
+            while time.monotonic() < self._alive + SILENCE_S:
+                if await self._hear(wanted, LOOK_S) or (sending.done() and not question):
+                    await sending
+                    return "" if question else "unconfirmed"
                 if self._link.lost.is_set():
                     return "lost"
-                self._stopped = bool(self.status.trouble)
+                # Where the printer has not even taken all of the job, a pulse would be stuck behind it.
+                self._stopped = bool(self.status.trouble) and sending.done() and not self._link.is_stuck
                 self._say(self.status.trouble, job)
-                if self._stopped:
-                    # It goes on by itself when paper is in and the cover is closed: wait, and never send again.
-                    limit = time.monotonic() + SILENCE_S
+                if self.status.trouble:
+                    self._alive = time.monotonic()
+                elif sending.done():
+                    await sending
+                    await self._link.write(escpos.ASK[0])  # still there?
             return "no_confirmation"
         finally:
             self._stopped = False
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    def _question(self):
+        """(bytes that ask whether all before is printed, which answer says so)."""
+        if self.config.confirm == "none":
+            return b"", lambda answer: False
+        if self.config.confirm == "queued-status":
+            return escpos.QUEUED_STATUS, lambda answer: answer.kind == "queued"
+        self._number = (self._number + 1) % 95**4
+        question, digits = escpos.process_id(self._number)
+        return question, lambda answer: answer.kind == "process" and answer.data == digits
+
+    async def _send(self, job, question):
+        for command in self._commands(job, question):
+            await self._link.write(command)
+            self._alive = time.monotonic()
+        if not question:
+            self._heard.set()
+
+    def _commands(self, job, question):
+        """All bytes of a job, in pieces of which each is sent in a reasonable time."""
+        width = self.config.width
+        head = [escpos.INITIALISE]
+        if self.torn:
+            head = [escpos.FILL, escpos.INITIALISE]
+            if self._hangs:
+                head.append(escpos.CUT)
+        if job.pulse and 0 <= time.time() - job.created < PULSE_S:
+            head.append(escpos.pulse(self.config.drawer_pin))
+        if question:
+            head.append(escpos.ASB_ON)
+        head.append(escpos.motion_units(self.config.dpi))
+        picture = escpos.picture(reprint_mark(width), width) if job.reprint_of else []
+        picture += escpos.picture(job.picture, job.width)
+        yield b"".join(head)
+        # A few pieces at once: each write is a packet, and most pictures are small.
+        for first in range(0, len(picture), PIECES):
+            yield b"".join(picture[first : first + PIECES])
+        yield escpos.CUT + question
 
     def settle(self, job_id, old, new, reason=""):
         """Change the state of a job and tell who waits for it; whether it was ``old``."""
@@ -252,19 +296,20 @@ class Printer:
         :return: ``opened``, ``not_seen`` (the sensor did not move), ``pulsed`` (no sensor is known)
         :raises LinkError: no pulse was sent
         """
+        limit = time.monotonic() + PULSE_S
+        while self._lock.locked() and not self._stopped:
+            if time.monotonic() > limit:
+                raise LinkError("busy")
+            await asyncio.sleep(0.02)
         if self._stopped:
             # A receipt waits for paper in the printer; what is real-time passes it.
             await self._link.write(escpos.pulse_now(self.config.drawer_pin))
             return await self._seen()
-        try:
-            async with asyncio.timeout(PULSE_S):
-                await self._lock.acquire()
-        except TimeoutError:
-            raise LinkError("busy") from None
+        await self._lock.acquire()
         try:
             await self._ready()
-            # A pulse in the buffer of a printer that is offline would open the drawer when nobody stands there.
-            command = escpos.pulse_now if self.status.trouble else escpos.pulse
+            # In the buffer of a printer that is offline, or behind half a picture, it would come too late or never.
+            command = escpos.pulse_now if self.status.trouble or self.torn else escpos.pulse
             await self._link.write(command(self.config.drawer_pin))
             return await self._seen()
         except LinkError:

@@ -44,10 +44,9 @@ class Proxy:
         self.started = time.time()
 
     async def start(self):
-        broken = self.spool.recover()
+        broken = self.spool.recover(self.printers)
         for printer in self.printers.values():
-            printer.torn = printer.config.name in broken
-            printer.start()
+            printer.start(hangs=printer.config.name in broken)
         for device in (*self.scanners, *self.scales):
             device.start()
         self._purger = asyncio.create_task(self._purge())
@@ -94,13 +93,6 @@ class Proxy:
             printer.wake()
         return job
 
-    def same_open(self, job, since):
-        """The youngest job after ``since`` for the same printer with the same picture that has not ended, or None."""
-        printer = self.printer(job.printer)
-        picture = fit(job.picture, job.width, printer.config.width)
-        found = [known for known in self.spool.open_jobs(job.printer) if known.picture == picture]
-        return found[-1] if found and found[-1].created >= since else None
-
     async def outcome(self, job_id, seconds, enough=_tells):
         """The job when it is ``enough`` (ended, or in trouble), or as it is after ``seconds``."""
         limit = time.monotonic() + seconds
@@ -122,7 +114,13 @@ class Proxy:
     def cancel(self, job_id):
         """Take back a job of which no byte has left; whether that was so."""
         job = self.spool.get(job_id)
-        return bool(job) and self.printers[job.printer].settle(job_id, WAITING, FAILED, "cancelled")
+        return bool(job) and self._settle(job, WAITING, FAILED, "cancelled")
+
+    def _settle(self, job, old, new, reason):
+        moved = self.spool.move(job.id, old, new, reason)
+        if moved:
+            self._changed(job.id)
+        return moved
 
     def resolve(self, job_id, came_out):
         """Somebody has looked at the paper of a job that is ``unknown``; the job as it stands.
@@ -133,7 +131,7 @@ class Proxy:
         if job is None:
             raise Refused(f"There is no job {job_id}.")
         new, reason = (PRINTED, "seen") if came_out else (FAILED, "not_seen")
-        if not self.printers[job.printer].settle(job_id, UNKNOWN, new, reason) and job.state != new:
+        if not self._settle(job, UNKNOWN, new, reason) and job.state != new:
             raise Refused(f"The job {job_id} is {job.state}; there is nothing to decide.")
         return self.spool.get(job_id)
 
@@ -149,7 +147,7 @@ class Proxy:
         if job is None or job.state != UNKNOWN:
             raise Refused(f"The job {job_id} is {job.state if job else 'not known'}; only an unknown one is repeated.")
         new = self.submit(replace(job, id=new_id, reprint_of=job_id, pulse=False, state=WAITING, reason=""))
-        self.printers[job.printer].settle(job_id, UNKNOWN, FAILED, "reprinted")
+        self._settle(job, UNKNOWN, FAILED, "reprinted")
         return new
 
     # -- drawer ----------------------------------------------------------------------------------
@@ -162,9 +160,11 @@ class Proxy:
         printer = self.printer(printer_name)
         if not printer.config.drawer:
             raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
-        while len(self._drawers) > 1000:
-            self._drawers.pop(next(iter(self._drawers)))
         if request_id not in self._drawers:
+            if not self.spool.note_drawer(request_id):
+                raise Refused("The drawer was pulsed for this request before; whether it opened is not known.")
+            while len(self._drawers) > 1000:
+                self._drawers.pop(next(iter(self._drawers)))
             self._drawers[request_id] = asyncio.ensure_future(printer.open_drawer())
         return await asyncio.shield(self._drawers[request_id])
 

@@ -110,7 +110,4 @@ class Scale:
 
     def _set(self, weight):
         self._weight, self._at = weight, time.monotonic()
-        if weight.kilograms is not None:
-            self._last = weight.kilograms
-        elif weight.reason not in ("moving",):
-            self._last = None
+        self._last = weight.kilograms  # forgotten when it moves: what lies there then is something else

@@ -74,7 +74,7 @@ class Pairing:
         """Whether ``code`` is right; it is used up then, and after five wrong ones."""
         valid = self.code and time.time() <= self.until and self.tries < PAIR_TRIES
         self.tries += 1
-        if valid and hmac.compare_digest(self.code, str(code)):
+        if valid and hmac.compare_digest(self.code.encode(), str(code).encode()):
             self.code, self.until = "", 0.0
             return True
         return False
@@ -165,7 +165,7 @@ class Gate:
             raise Denied("This proxy is not paired. Enter its code in Odoo's settings.", 401)
         claims, moment, sent = parts
         wanted = signature(till_key(self.keys.secret, claims), method, path, body, moment, claims)
-        if not hmac.compare_digest(wanted, sent):
+        if not hmac.compare_digest(wanted.encode(), sent.encode()):
             raise Denied("This request is not signed by the Odoo this proxy is paired with.", 401)
         content = json.loads(base64.urlsafe_b64decode(claims))
         now = time.time()

@@ -40,13 +40,14 @@ CREATE TABLE IF NOT EXISTS job (
 ) STRICT;
 -- Apart, so that a change of state does not write the picture again.
 CREATE TABLE IF NOT EXISTS picture (id TEXT PRIMARY KEY REFERENCES job(id), bits BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS drawer (id TEXT PRIMARY KEY, moment REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS job_open ON job (printer, created) WHERE state IN ('waiting', 'printing', 'unknown');
 CREATE UNIQUE INDEX IF NOT EXISTS job_reprint ON job (reprint_of) WHERE reprint_of IS NOT NULL;
 """
 OPEN = "state IN ('waiting', 'printing', 'unknown')"
 LOOK_DAYS = 7  # after which nobody will look at a paper any more
-COLUMNS = """id, printer, kind, state, reason, created, changed, expires, width, pulse, reprint_of,
-    (SELECT bits FROM picture WHERE picture.id = job.id)"""
+HEAD = "id, printer, kind, state, reason, created, changed, expires, width, pulse, reprint_of"
+COLUMNS = f"{HEAD}, (SELECT bits FROM picture WHERE picture.id = job.id)"
 
 
 class SpoolError(Exception):
@@ -153,10 +154,11 @@ class Spool:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def get(self, job_id):
         """The job, or None."""
@@ -182,7 +184,7 @@ class Spool:
 
         The end alone is not flushed: undone by a power cut, the job is unknown, and somebody looks.
         """
-        with self._transaction(is_flushed=new not in ENDED):
+        with self._transaction(is_flushed=old == WAITING or new not in ENDED):
             done = self._db.execute(
                 "UPDATE job SET state = ?, reason = ?, changed = ? WHERE id = ? AND state = ?",
                 [new, reason, time.time(), job_id, old],
@@ -210,8 +212,13 @@ class Spool:
         )
         return [job_id for (job_id,) in rows]
 
-    def recover(self):
-        """After a start: what was being printed when the proxy stopped is unknown. The names of those printers."""
+    def recover(self, printers):
+        """After a start: what was being printed when the proxy stopped is unknown. The names of those printers.
+
+        What waits for a printer that is not set up any more fails.
+        """
+        marks = ", ".join("?" * len(printers))
+        self._end("reason = 'no_printer'", f"state = 'waiting' AND printer NOT IN ({marks})", list(printers))
         rows = self._db.execute(
             "UPDATE job SET state = 'unknown', reason = 'stopped', changed = ? WHERE state = 'printing'"
             " RETURNING printer",
@@ -219,17 +226,24 @@ class Spool:
         )
         return {printer for (printer,) in rows}
 
+    def note_drawer(self, request_id):
+        """Keep that a drawer is opened for this request, before it is; False when it was noted before."""
+        with self._transaction():
+            values = [request_id, time.time()]
+            done = self._db.execute("INSERT INTO drawer VALUES (?, ?) ON CONFLICT DO NOTHING", values)
+        return bool(done.rowcount)
+
     def open_jobs(self, printer):
-        """Jobs that wait, print, or ask for somebody, oldest first."""
+        """Jobs that wait, print, or ask for somebody, oldest first; without their pictures."""
         rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM job WHERE printer = ? AND {OPEN} ORDER BY created, rowid",
+            f"SELECT {HEAD}, NULL FROM job WHERE printer = ? AND {OPEN} ORDER BY created, rowid",
             [printer],
         )
         return [_job(row) for row in rows]
 
     def last(self, count=50):
-        """The newest jobs, newest first."""
-        rows = self._db.execute(f"SELECT {COLUMNS} FROM job ORDER BY changed DESC LIMIT ?", [count])
+        """The newest jobs, newest first; without their pictures."""
+        rows = self._db.execute(f"SELECT {HEAD}, NULL FROM job ORDER BY changed DESC LIMIT ?", [count])
         return [_job(row) for row in rows]
 
     def purge(self):
@@ -241,6 +255,7 @@ class Spool:
             " AND id NOT IN (SELECT reprint_of FROM job WHERE reprint_of IS NOT NULL)",
             [now - KEEP_DAYS * 86400],
         )
+        self._db.execute("DELETE FROM drawer WHERE moment < ?", [now - KEEP_DAYS * 86400])
 
 
 def _digest(job):

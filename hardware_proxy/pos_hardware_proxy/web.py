@@ -1,15 +1,19 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """The HTTP side: one application with all front doors, behind one gate."""
 
+import logging
+
 from aiohttp import web
 
 from .doors import devices, epos, hw_proxy, jobs, pages
-from .http import GATE, PROXY
+from .doors.stock import Told
+from .http import GATE, PROXY, TOLD
 from .link import LinkError
 from .picture import MAX_BODY, PictureError
 from .proxy import Proxy, Refused
 from .security import Denied, Gate, Keys
 
+_logger = logging.getLogger(__name__)
 READ_ONLY = ("GET", "HEAD")
 PREFLIGHT_S = 86400
 
@@ -19,6 +23,7 @@ def make_app(config):
     app = web.Application(middlewares=[gate, errors], client_max_size=MAX_BODY)
     app[PROXY] = Proxy(config)
     app[GATE] = Gate(config, Keys(config.state / "keys.json"))
+    app[TOLD] = Told()
     app.cleanup_ctx.append(_running)
     for door in (jobs, devices, hw_proxy, epos, pages):
         app.add_routes(door.routes)
@@ -35,21 +40,21 @@ async def _running(app):
 async def gate(request, handler):
     """Host, Origin and rate before anything else; the headers with which a browser lets the page see the answer."""
     judge, origin = request.app[GATE], request.headers.get("Origin")
+    headers = {}
     try:
         judge.host(request.host)
-        judge.rate(request.remote)
         if origin or request.method not in READ_ONLY:
             judge.origin(origin, request.host, request.scheme)
+            headers = _cors(origin)  # a page that may not ask may not read the answer either
+        judge.rate(request.remote)
         if request.method == "OPTIONS":
             response = web.Response(status=204)
         else:
             response = await handler(request)
     except Denied as denied:
         response = _sentence(str(denied), denied.status)
-        if denied.status != 401:
-            return response  # a page that may not ask may not read either
-    if origin and not response.prepared:
-        response.headers.update(_cors(origin))
+    if not response.prepared:
+        response.headers.update(headers)
     return response
 
 
@@ -75,6 +80,15 @@ async def errors(request, handler):
         return web.json_response({"error": str(error), "reason": str(error)}, status=503)
     except TimeoutError:
         return _sentence("The request came too slowly.", 408)
+    except web.HTTPException as answer:
+        if answer.status < 400:
+            raise
+        return _sentence(answer.text if answer.status == 404 else answer.reason, answer.status)
+    except Denied:
+        raise
+    except Exception:
+        _logger.exception("%s %s", request.method, request.path)
+        return _sentence("A fault of the proxy. Its log says more.", 500)
 
 
 def _sentence(text, status):

@@ -53,6 +53,7 @@ REASONS = {
     "cancelled": ("取り消されました。", "It was taken back."),
     "seen": ("用紙を確認しました。", "Somebody saw the paper."),
     "not_seen": ("用紙は出ていませんでした。", "No paper had come out."),
+    "no_printer": ("このプリンターは設定から外されました。", "That printer is not set up any more."),
     "nobody_looked": ("誰も用紙を確認しませんでした。", "Nobody looked at the paper."),
     "reprinted": ("再発行しました。", "It was printed once more."),
 }

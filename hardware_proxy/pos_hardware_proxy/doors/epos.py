@@ -10,9 +10,9 @@ import uuid
 from aiohttp import web
 from lxml import etree
 
-from ..http import PROXY, authorise_stock, body_of
+from ..http import PROXY, TOLD, authorise_stock, body_of
 from ..link import LinkError
-from ..picture import PictureError, fit, from_raster
+from ..picture import MAX_ROWS, PictureError, fit, from_raster
 from ..printer import ABSENT
 from ..proxy import Refused
 from ..spool import PRINTED
@@ -31,6 +31,7 @@ CODES = {
     "no_confirmation": "EX_TIMEOUT",
 }
 PRINTED_BIT, OFFLINE_BIT, COVER_BIT, NEAR_END_BIT, PAPER_END_BIT = 0x2, 0x8, 0x20, 0x20000, 0x80000
+MAX_IMAGES = 64  # of one paper
 ROLL = {"local_printer": None}
 
 
@@ -48,8 +49,10 @@ async def service(request):
         pictures = order.findall(f"{{{EPOS}}}image")
         if not pictures:
             return _answer(True, "", PRINTED_BIT)
-        picture = b"".join(_picture(image, printer.config.width) for image in pictures)
-        job = await print_once(proxy, printer, picture, printer.config.width, printer.config.role)
+        picture = b"".join(_picture(image, printer.config.width) for image in pictures[: MAX_IMAGES + 1])
+        if len(pictures) > MAX_IMAGES or len(picture) > printer.config.width // 8 * MAX_ROWS:
+            raise ValueError("too long a paper")
+        job = await print_once(proxy, request.app[TOLD], printer, picture, printer.config.width, printer.config.role)
     except Refused:
         return _answer(False, "DeviceNotFound", 0)
     except (etree.XMLSyntaxError, PictureError, ValueError):

@@ -9,7 +9,7 @@ import uuid
 
 from aiohttp import web
 
-from ..http import PROXY, authorise_stock, json_of
+from ..http import PROXY, TOLD, authorise_stock, json_of
 from ..link import LinkError
 from ..picture import from_base64, from_file
 from ..printer import ABSENT
@@ -68,7 +68,7 @@ async def default_printer_action(request):
     printer = proxy.printer()
     width = printer.config.width
     picture = await asyncio.to_thread(from_file, from_base64(data.get("receipt", "")), width)
-    job = await print_once(proxy, printer, picture, width)
+    job = await print_once(proxy, request.app[TOLD], printer, picture, width)
     return await _result(request, True if job.state == PRINTED else {"result": False, "reason": job.reason})
 
 

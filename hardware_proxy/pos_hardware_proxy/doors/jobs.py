@@ -107,7 +107,7 @@ def _face(job):
 def _known(proxy, job_id):
     job = proxy.spool.get(job_id)
     if job is None:
-        raise web.HTTPNotFound(text='{"error": "There is no such job."}', content_type="application/json")
+        raise web.HTTPNotFound(text="There is no such job.")
     return job
 
 
