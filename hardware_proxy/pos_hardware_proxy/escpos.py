@@ -4,7 +4,7 @@
 import re
 
 INITIALISE = b"\x1b@"
-ASB_ON, ASB_OFF = b"\x1da\xff", b"\x1da\x00"
+ASB_ON = b"\x1da\xff"
 ASK = tuple(b"\x10\x04" + bytes([n]) for n in (1, 2, 3, 4))
 CUT = b"\x1dVB\x00"  # feeds to the cutter, cuts all but a point
 QUEUED_STATUS = b"\x1dr\x01"

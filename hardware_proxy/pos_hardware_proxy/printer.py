@@ -35,11 +35,10 @@ class Printer:
 
     :param config: :class:`~.config.PrinterConfig`
     :param spool: :class:`~.spool.Spool`
-    :param changed: called with a job's id whenever its state or reason has changed
     """
 
-    def __init__(self, config, spool, changed=lambda job_id: None):
-        self.config, self.spool, self._changed = config, spool, changed
+    def __init__(self, config, spool):
+        self.config, self.spool = config, spool
         self.status = status.Status()
         self.reason = ""  # why nothing can be printed now
         self._link = None
@@ -106,7 +105,7 @@ class Printer:
         await asyncio.sleep(RETRY_S[1])
         with contextlib.suppress(Exception):
             if job:
-                self.settle(job.id, PRINTING, UNKNOWN, "fault")
+                self.spool.move(job.id, PRINTING, UNKNOWN, "fault")
 
     async def _rest(self):
         """Until a job comes. A printer in trouble is looked at again; an idle line is given free."""
@@ -195,13 +194,12 @@ class Printer:
             return False
         if not self.spool.move(job.id, WAITING, PRINTING):
             return True  # taken back while we looked
-        self._changed(job.id)
         try:
             reason = await self._deliver(job)
         except LinkError:
             reason = "lost"
         self.torn = self._hangs = reason not in ("", "unconfirmed")
-        self.settle(job.id, PRINTING, UNKNOWN if self.torn else PRINTED, reason)
+        self.spool.move(job.id, PRINTING, UNKNOWN if self.torn else PRINTED, reason)
         if reason:
             await self._hang_up()
         return True
@@ -217,9 +215,13 @@ class Printer:
         sending = asyncio.create_task(self._send(job, question))
         try:
             while time.monotonic() < self._alive + SILENCE_S:
-                if await self._hear(wanted, LOOK_S) or (sending.done() and not question):
-                    await sending
-                    return "" if question else "unconfirmed"
+                if not question:
+                    await asyncio.wait([sending], timeout=LOOK_S)
+                    if sending.done():
+                        await sending
+                        return "unconfirmed"
+                elif await self._hear(wanted, LOOK_S):
+                    return ""
                 if self._link.lost.is_set():
                     return "lost"
                 # Where the printer has not even taken all of the job, a pulse would be stuck behind it.
@@ -250,8 +252,6 @@ class Printer:
         for command in self._commands(job, question):
             await self._link.write(command)
             self._alive = time.monotonic()
-        if not question:
-            self._heard.set()
 
     def _commands(self, job, question):
         """All bytes of a job, in pieces of which each is sent in a reasonable time."""
@@ -274,20 +274,12 @@ class Printer:
             yield b"".join(picture[first : first + PIECES])
         yield escpos.CUT + question
 
-    def settle(self, job_id, old, new, reason=""):
-        """Change the state of a job and tell who waits for it; whether it was ``old``."""
-        moved = self.spool.move(job_id, old, new, reason)
-        if moved:
-            self._changed(job_id)
-        return moved
-
     def _say(self, reason, job=None):
         """Note why nothing comes out: for the printer, the job that is being printed, and all that wait."""
         self.reason = reason
         if job and self.spool.get(job.id).reason != reason:
-            self.settle(job.id, PRINTING, PRINTING, reason)
-        for job_id in self.spool.explain(self.config.name, reason):
-            self._changed(job_id)
+            self.spool.move(job.id, PRINTING, PRINTING, reason)
+        self.spool.explain(self.config.name, reason)
 
     # -- drawer ----------------------------------------------------------------------------------
     async def open_drawer(self):
@@ -307,6 +299,8 @@ class Printer:
             return await self._seen()
         await self._lock.acquire()
         try:
+            if time.monotonic() > limit:  # another was quicker, and took long
+                raise LinkError("busy")
             await self._ready()
             # In the buffer of a printer that is offline, or behind half a picture, it would come too late or never.
             command = escpos.pulse_now if self.status.trouble or self.torn else escpos.pulse

@@ -33,12 +33,12 @@ class Proxy:
     def __init__(self, config):
         self.config = config
         config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.spool = Spool(config.state / "spool.sqlite")
-        self.printers = {p.name: Printer(p, self.spool, self._changed) for p in config.printers}
+        self._waiters = {}  # job id → futures of those who want to know of its next change
+        self.spool = Spool(config.state / "spool.sqlite", changed=self._changed)
+        self.printers = {p.name: Printer(p, self.spool) for p in config.printers}
         self.scans = Scans()
         self.scanners = [Scanner(scanner, self.scans) for scanner in config.scanners]
         self.scales = [Scale(scale) for scale in config.scales]
-        self._waiters = {}  # job id → futures of those who want to know of its next change
         self._drawers = {}  # id of a request → its outcome, or the task that finds it
         self._purger = None
         self.started = time.time()
@@ -113,14 +113,7 @@ class Proxy:
 
     def cancel(self, job_id):
         """Take back a job of which no byte has left; whether that was so."""
-        job = self.spool.get(job_id)
-        return bool(job) and self._settle(job, WAITING, FAILED, "cancelled")
-
-    def _settle(self, job, old, new, reason):
-        moved = self.spool.move(job.id, old, new, reason)
-        if moved:
-            self._changed(job.id)
-        return moved
+        return self.spool.move(job_id, WAITING, FAILED, "cancelled")
 
     def resolve(self, job_id, came_out):
         """Somebody has looked at the paper of a job that is ``unknown``; the job as it stands.
@@ -131,7 +124,7 @@ class Proxy:
         if job is None:
             raise Refused(f"There is no job {job_id}.")
         new, reason = (PRINTED, "seen") if came_out else (FAILED, "not_seen")
-        if not self._settle(job, UNKNOWN, new, reason) and job.state != new:
+        if not self.spool.move(job_id, UNKNOWN, new, reason) and job.state != new:
             raise Refused(f"The job {job_id} is {job.state}; there is nothing to decide.")
         return self.spool.get(job_id)
 
@@ -147,7 +140,7 @@ class Proxy:
         if job is None or job.state != UNKNOWN:
             raise Refused(f"The job {job_id} is {job.state if job else 'not known'}; only an unknown one is repeated.")
         new = self.submit(replace(job, id=new_id, reprint_of=job_id, pulse=False, state=WAITING, reason=""))
-        self._settle(job, UNKNOWN, FAILED, "reprinted")
+        self.spool.move(job_id, UNKNOWN, FAILED, "reprinted")
         return new
 
     # -- drawer ----------------------------------------------------------------------------------

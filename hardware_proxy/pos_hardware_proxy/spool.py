@@ -97,7 +97,8 @@ class Spool:
     To be used from one thread. ``synchronous=FULL``: what was committed survives a power cut.
     """
 
-    def __init__(self, path, quota=200):
+    def __init__(self, path, quota=200, changed=lambda job_id: None):
+        self._changed = changed  # told the id of each job whose state or reason has changed
         self.quota = quota  # jobs that may wait for one printer
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -191,26 +192,32 @@ class Spool:
             )
             if done.rowcount and new in ENDED:
                 self._db.execute("DELETE FROM picture WHERE id = ?", [job_id])
+        if done.rowcount:
+            self._changed(job_id)
         return bool(done.rowcount)
 
     def _end(self, reason, condition, values):
         """Let jobs fail for which there is no hope."""
-        if not self._db.execute(f"SELECT 1 FROM job WHERE {condition} LIMIT 1", values).fetchone():
+        ended = self._db.execute(f"SELECT id FROM job WHERE {condition}", values).fetchall()
+        if not ended:
             return
         with self._transaction():
             self._db.execute(f"DELETE FROM picture WHERE id IN (SELECT id FROM job WHERE {condition})", values)
             self._db.execute(
                 f"UPDATE job SET state = 'failed', changed = ?, {reason} WHERE {condition}", [time.time(), *values]
             )
+        for (job_id,) in ended:
+            self._changed(job_id)
 
     def explain(self, printer, reason):
-        """Give all that wait for this printer the reason why; the ids of those that had another."""
+        """Give all that wait for this printer the reason why."""
         rows = self._db.execute(
             "UPDATE job SET reason = ?, changed = ? WHERE printer = ? AND state = 'waiting' AND reason != ?"
             " RETURNING id",
             [reason, time.time(), printer, reason],
-        )
-        return [job_id for (job_id,) in rows]
+        ).fetchall()
+        for (job_id,) in rows:
+            self._changed(job_id)
 
     def recover(self, printers):
         """After a start: what was being printed when the proxy stopped is unknown. The names of those printers.

@@ -32,7 +32,7 @@ CODES = {
 }
 PRINTED_BIT, OFFLINE_BIT, COVER_BIT, NEAR_END_BIT, PAPER_END_BIT = 0x2, 0x8, 0x20, 0x20000, 0x80000
 MAX_IMAGES = 64  # of one paper
-ROLL = {"local_printer": None}
+LOCAL = "local_printer"  # how Odoo calls the printer it was given the address of
 
 
 @routes.post("/cgi-bin/epos/service.cgi")
@@ -41,7 +41,7 @@ async def service(request):
     proxy = request.app[PROXY]
     name = request.query.get("devid")
     try:
-        printer = proxy.printer(ROLL.get(name, name))
+        printer = proxy.printer(None if name == LOCAL else name)
         order = _parse(await body_of(request))
         if order.find(f"{{{EPOS}}}pulse") is not None:
             authorise_stock(request, drawer=True)
