@@ -14,6 +14,7 @@ INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.gate", "bridge.agr
 CREDENTIALS = {
     "bridge.channel": ("token", "setting_ids", "webhook_url"),
     "bridge.channel.setting": ("value", "shown_value"),
+    "bridge.hardware.proxy": ("secret", "offered_secret"),
 }
 
 

@@ -1,0 +1,148 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+/**
+ * Prints until their outcome is known. Each has an id that never changes: however often it is sent, and whoever asks
+ * again, one paper comes out. What the proxy does not know yet lies in the browser and survives a reload.
+ *
+ * A job here: {id, scope, key, label, printer, width, rows, body, created, isSent} is stored; its state, reason, face
+ * and error are what the proxy said last.
+ */
+
+const WAIT_S = 8; // the proxy answers earlier when there is something to say
+const FRESH_MS = 600_000; // later, nobody waits for that receipt: it is asked for, but not sent any more
+const PAUSE_MS = [500, 10_000];
+const FIRST_MS = 12_000; // until the cashier is told something
+const AGAIN_MS = 3000; // the same, when somebody has just put it right and asks again
+
+export const isOver = (job) => job.state === "printed" || job.state === "failed";
+
+export class PrintQueue {
+    /**
+     * @param {Object} settings
+     * @param {string} settings.scope the till: others in this browser have their own
+     * @param {(job: Object) => void} settings.tell called when a job's state, reason or error has changed
+     */
+    constructor({ client, store, scope, tell }) {
+        Object.assign(this, { client, store, scope, tell });
+        this.jobs = new Map();
+    }
+
+    /** After a reload: ask how it went on with what was open. */
+    async resume() {
+        const stored = await this.store.jobs();
+        for (const job of stored.filter((job) => job.scope === this.scope && !this.jobs.has(job.id))) {
+            this.follow({ ...job, isSent: true, isResumed: true });
+        }
+    }
+
+    /** The open job of that key: a receipt asked for twice is one paper until the first is known to be out. */
+    openWith(key) {
+        return key && [...this.jobs.values()].find((job) => job.key === key);
+    }
+
+    async add(job) {
+        job = { ...job, scope: this.scope, created: Date.now(), isSent: false };
+        await this.store.save(job);
+        this.follow(job);
+        return job;
+    }
+
+    /** When there is something to tell of the job: its end, that somebody must look, what is wrong, or just patience. */
+    async outcome(job, isAgain = false) {
+        const limit = Date.now() + (isAgain ? AGAIN_MS : FIRST_MS);
+        const tells = () =>
+            isOver(job) || job.state === "unknown" || (!isAgain && Boolean(job.reason || job.error));
+        job.hurry?.();
+        while (!tells() && Date.now() < limit) {
+            await new Promise((resolve) => {
+                job.watchers.add(resolve);
+                setTimeout(resolve, limit - Date.now());
+            });
+        }
+        return job;
+    }
+
+    // -- following -------------------------------------------------------------------------------
+    async follow(job) {
+        Object.assign(job, { state: "new", reason: "", face: "", error: null, watchers: new Set() });
+        this.jobs.set(job.id, job);
+        let pause = PAUSE_MS[0];
+        while (!isOver(job)) {
+            try {
+                await this.ask(job);
+                pause = PAUSE_MS[0];
+            } catch (error) {
+                if (error.kind === "refused") {
+                    await this.note(job, { state: "failed", reason: error.message });
+                    break;
+                }
+                this.note(job, { error });
+                await new Promise((resolve) => {
+                    job.hurry = resolve;
+                    setTimeout(resolve, pause);
+                });
+                pause = Math.min(pause * 2, PAUSE_MS[1]);
+            }
+        }
+    }
+
+    async ask(job) {
+        const isFresh = Date.now() - job.created < FRESH_MS;
+        if (!job.isSent && isFresh) {
+            const answer = await this.client.put(job, WAIT_S);
+            job.isSent = true;
+            return this.note(job, answer);
+        }
+        try {
+            return await this.note(job, await this.client.get(job.id, job.face, WAIT_S));
+        } catch (error) {
+            if (error.kind !== "missing") {
+                throw error;
+            }
+        }
+        // It never arrived there.
+        if (job.body && isFresh) {
+            job.isSent = false;
+            return;
+        }
+        return this.note(job, { state: "failed", reason: "expired" });
+    }
+
+    async note(job, { state = job.state, reason = job.reason, face = job.face, error = null }) {
+        if (isOver(job)) {
+            return; // somebody decided while the last question was on its way
+        }
+        const isNews = state !== job.state || reason !== job.reason || error?.kind !== job.error?.kind;
+        Object.assign(job, { state, reason, face, error });
+        if (isOver(job)) {
+            this.jobs.delete(job.id);
+            await this.store.forget(job.id);
+        }
+        if (isNews) {
+            this.tell(job);
+        }
+        const watchers = [...job.watchers];
+        job.watchers.clear();
+        watchers.forEach((wake) => wake());
+    }
+
+    // -- when nobody but a person can say --------------------------------------------------------
+    async cameOut(job) {
+        await this.note(job, await this.client.resolve(job.id, { came_out: true }));
+    }
+
+    /** Print once more, marked; the new job. Asked for twice, it is the same one. */
+    async reprint(job, makeId) {
+        const { watchers, error, hurry, ...stored } = job;
+        job.reprintId = stored.reprintId ||= makeId();
+        await this.store.save(stored);
+        const answer = await this.client.resolve(job.id, { reprint: job.reprintId });
+        // Without its picture: sent from here it would not be marked.
+        const again = { ...stored, id: job.reprintId, key: "", body: null, created: Date.now(), isSent: true };
+        delete again.reprintId;
+        await this.store.save(again);
+        await this.note(job, { state: "failed", reason: "reprinted" });
+        this.follow(again);
+        await this.note(again, answer);
+        return again;
+    }
+}
