@@ -8,8 +8,8 @@ const done = (request) =>
     });
 
 /**
- * What must outlive a reload of the page: prints whose outcome is not known, and the key of this till. Where the browser
- * keeps nothing (private windows), printing goes on without.
+ * What must outlive a reload of the page: prints whose outcome is not known, and the key of this till. Where the
+ * browser keeps nothing (private windows), printing goes on without.
  */
 export class JobStore {
     async open() {

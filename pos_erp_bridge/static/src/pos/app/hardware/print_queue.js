@@ -13,6 +13,8 @@ const PAUSE_MS = [500, 10_000];
 const FIRST_MS = 12_000; // until the cashier is told something
 const AGAIN_MS = 3000; // the same, when somebody has just put it right and asks again
 
+const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
+
 export const isOver = (job) => job.state === "printed" || job.state === "failed";
 
 export class PrintQueue {
@@ -46,7 +48,7 @@ export class PrintQueue {
         return job;
     }
 
-    /** When there is something to tell of the job: its end, that somebody must look, what is wrong, or just patience. */
+    /** Resolves when there is something to tell: its end, that somebody must look, what is wrong, or just patience. */
     async outcome(job, isAgain = false) {
         const limit = Date.now() + (isAgain ? AGAIN_MS : FIRST_MS);
         const tells = () =>
@@ -93,7 +95,11 @@ export class PrintQueue {
             return this.note(job, answer);
         }
         try {
-            return await this.note(job, await this.client.get(job.id, job.face, WAIT_S));
+            const answer = await this.client.get(job.id, job.face, WAIT_S);
+            if (answer.face === job.face) {
+                await sleep(PAUSE_MS[0]); // however soon it was answered
+            }
+            return await this.note(job, answer);
         } catch (error) {
             if (error.kind !== "missing") {
                 throw error;
@@ -115,6 +121,9 @@ export class PrintQueue {
         Object.assign(job, { state, reason, face, error });
         if (isOver(job)) {
             this.jobs.delete(job.id);
+            if (reason === "reprinted" && job.reprintId) {
+                job.again = await this.followReprint(job);
+            }
             await this.store.forget(job.id);
         }
         if (isNews) {
@@ -132,17 +141,21 @@ export class PrintQueue {
 
     /** Print once more, marked; the new job. Asked for twice, it is the same one. */
     async reprint(job, makeId) {
-        const { watchers, error, hurry, ...stored } = job;
-        job.reprintId = stored.reprintId ||= makeId();
-        await this.store.save(stored);
-        const answer = await this.client.resolve(job.id, { reprint: job.reprintId });
-        // Without its picture: sent from here it would not be marked.
-        const again = { ...stored, id: job.reprintId, key: "", body: null, created: Date.now(), isSent: true };
-        delete again.reprintId;
-        await this.store.save(again);
+        job.reprintId ||= makeId();
+        const { id, scope, key, label, printer, width, rows, body, created, reprintId } = job;
+        await this.store.save({ id, scope, key, label, printer, width, rows, body, created, reprintId, isSent: true });
+        await this.client.resolve(id, { reprint: reprintId });
         await this.note(job, { state: "failed", reason: "reprinted" });
+        return job.again;
+    }
+
+    /** Its reprint is followed from now on; without a picture, for sent from here it would lack the mark. */
+    async followReprint({ scope, label, printer, width, rows, reprintId }) {
+        const again = { id: reprintId, scope, key: "", label, printer, width, rows, body: null, isSent: true };
+        again.created = Date.now();
+        await this.store.save(again);
         this.follow(again);
-        await this.note(again, answer);
+        again.isTold = true;
         return again;
     }
 }

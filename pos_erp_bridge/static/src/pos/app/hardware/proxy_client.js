@@ -9,7 +9,7 @@ const THIS_MACHINE = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /**
  * The proxy did not do what it was asked.
  * kind: unreachable (nothing answered), denied (not this till), missing (no such job), refused (cannot be done),
- * trouble (the printer; ``reason`` says what), unpaired (Odoo has no key for it).
+ * trouble (the printer; ``reason`` says what), unpaired (nobody connected it), keyless (Odoo does not answer).
  */
 export class ProxyError extends Error {
     constructor(kind, message = "", reason = "") {
@@ -28,7 +28,7 @@ export function addressSpace(url) {
 
 /** Speaks to the hardware proxy for one till. */
 export class ProxyClient {
-    /** @param {(isStale: boolean) => Promise<Object>} askAccess what the server gives to this till; throws offline */
+    /** @param {() => Promise<Object>} askAccess what the server gives to this till; throws when it cannot be asked */
     constructor(askAccess) {
         this.askAccess = askAccess;
         this.access = null;
@@ -36,7 +36,11 @@ export class ProxyClient {
 
     async ready(isStale = false) {
         if (isStale || !this.access?.claims || this.access.until - EARLY_S < Date.now() / 1000) {
-            this.access = await this.askAccess(isStale);
+            try {
+                this.access = await this.askAccess();
+            } catch (error) {
+                throw new ProxyError("keyless", error.message);
+            }
         }
         if (!this.access?.claims) {
             throw new ProxyError("unpaired");

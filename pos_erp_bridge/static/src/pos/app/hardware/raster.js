@@ -4,7 +4,7 @@
 const THRESHOLD = 160; // of 255: what is darker is black; text is black with grey edges
 
 /**
- * Rows of ``width`` dots, eight to a byte, the leftmost in the highest bit, 1 is black; white where there is no picture.
+ * Rows of ``width`` dots, eight to a byte, the leftmost in the highest bit, 1 is black; white where no picture is.
  * @param {ImageData} image
  * @param {number} width a multiple of 8
  */

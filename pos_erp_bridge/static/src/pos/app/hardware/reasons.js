@@ -48,8 +48,10 @@ export function proxyText(error, url) {
             return _t("The hardware proxy does not know this print.");
         case "unreachable":
             return unreachableText(url);
-        default:
+        case "keyless":
             return _t("This till has no key for the hardware proxy, and Odoo cannot be reached for one.");
+        default:
+            return error.message;
     }
 }
 

@@ -67,36 +67,41 @@ patch(PosStore.prototype, {
     },
 
     bridgeAskWhetherOut(job) {
-        this.dialog.add(UnknownPrintPopup, {
-            label: job.label,
-            reason: reasonText(job.reason),
-            decide: async (cameOut) => {
-                try {
-                    if (cameOut) {
-                        await this.bridgeQueue.cameOut(job);
-                    } else {
-                        const again = await this.bridgeQueue.reprint(job, uuidv4);
-                        again.isTold = true;
-                    }
-                    return "";
-                } catch (error) {
-                    return proxyText(error, this.hardwareProxy.printer.client.access?.url);
+        if (job.isAsked) {
+            return;
+        }
+        job.isAsked = true;
+        const decide = async (cameOut) => {
+            try {
+                if (cameOut) {
+                    await this.bridgeQueue.cameOut(job);
+                } else {
+                    await this.bridgeQueue.reprint(job, uuidv4);
                 }
-            },
-        });
+                return "";
+            } catch (error) {
+                return proxyText(error, this.hardwareProxy.printer.client.access?.url);
+            }
+        };
+        this.dialog.add(
+            UnknownPrintPopup,
+            { label: job.label, reason: reasonText(job.reason), decide },
+            { onClose: () => (job.isAsked = false) }
+        );
     },
 
     /** Nothing came out of it, and nothing will: it may be printed as if it were new. */
     bridgeOfferAgain(job) {
         const { label, printer, width, rows, body } = job;
-        this.dialog.closeAll();
         this.dialog.add(RetryPrintPopup, {
             title: [label, _t("It was not printed")].filter(Boolean).join(": "),
             message: reasonText(job.reason),
             canRetry: Boolean(body),
             retry: async () => {
-                const again = await this.bridgeQueue.add({ id: uuidv4(), key: "", label, printer, width, rows, body });
-                again.isTold = true;
+                if (!job.again) {
+                    const copy = { id: uuidv4(), key: "", label, printer, width, rows, body, isTold: true };
+                    job.again = await this.bridgeQueue.add(copy);
+                }
             },
         });
     },

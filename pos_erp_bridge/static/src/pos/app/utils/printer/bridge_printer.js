@@ -42,10 +42,16 @@ export class BridgePrinter extends BasePrinter {
 
     async jobOf(receipt) {
         const key = receipt.dataset?.bridgePrint || "";
-        const known = this.byReceipt.get(receipt);
+        let known = this.byReceipt.get(receipt);
+        while (known?.again) {
+            known = known.again; // what took its place meanwhile
+        }
         const isUsable = known && (known.state !== "failed" || known.reason === "reprinted");
         const job = isUsable ? known : this.queue.openWith(key);
         const found = job || (await this.queue.add(await this.makeJob(receipt, key)));
+        if (known && known !== found) {
+            known.again = found;
+        }
         this.byReceipt.set(receipt, found);
         return [found, Boolean(job)];
     }
@@ -73,7 +79,7 @@ export class BridgePrinter extends BasePrinter {
         return this.width.dots;
     }
 
-    /** The receipt's pixels, as wide as the paper: laid out as always and drawn larger or smaller, so that text is sharp. */
+    /** The receipt's pixels, as wide as the paper: laid out as always, and drawn in that size so that text is sharp. */
     draw(receipt, width) {
         receipt.classList.add("pos-receipt-print");
         return this.renderer.whenMounted({
@@ -97,12 +103,16 @@ export class BridgePrinter extends BasePrinter {
 
     // -- what the cashier is told ----------------------------------------------------------------
     resultOf(job) {
+        if (job.state === "unknown") {
+            this.queue.tell(job); // again, when somebody has only closed the question
+            return { successful: true };
+        }
         if (job.state === "failed" && job.reason !== "reprinted") {
             return this.failure(_t("It was not printed"), reasonText(job.reason));
         }
         job.isTold = !isOver(job); // how it ends is told later
         const trouble = this.troubleOf(job);
-        if (["new", "waiting", "printing"].includes(job.state) && trouble) {
+        if (!isOver(job) && trouble) {
             return this.failure(
                 _t("It is not printed yet"),
                 _t("%s\nIt is printed by itself as soon as that is put right.", trouble)
