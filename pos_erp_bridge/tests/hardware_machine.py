@@ -89,12 +89,14 @@ class Machine:
     def stop(self):
         """As a power cut: it is not asked."""
         self.proxy.kill()
-        self.proxy.communicate()
+        self.proxy.wait()
+        self.proxy.stdout.close()
 
     def end(self):
-        for process in (self.proxy, self.printer):
-            process.kill()
-            process.communicate()
+        self.stop()
+        self.printer.kill()
+        self.printer.wait()
+        self.printer.stdout.close()
 
     def pair(self, secret):
         body = json.dumps({"code": self.code, "secret": secret}).encode()

@@ -101,7 +101,7 @@ class TestHardwareProxy(TransactionCase):
         self.assertEqual(self.rpc(self.proxy, self.manager, "remember_printers", told), "receipt")
         self.assertEqual(self.proxy.printers, [printer])
         self.rpc(self.proxy, self.manager, "remember_printers", "nonsense")
-        self.assertEqual(self.proxy.printers, [])
+        self.assertFalse(self.proxy.printers)
 
     # -- tills -----------------------------------------------------------------------------------
     @freeze_time("2026-11-20 03:00:00")

@@ -13,9 +13,17 @@ function machine(action) {
         content: `on the machine: ${action}`,
         trigger: "body",
         run: async () => {
-            const answer = await fetch(`http://control.test/${action}`);
-            if (!answer.ok) {
-                throw new Error(await answer.text());
+            const limit = Date.now() + 8000;
+            for (;;) {
+                // The till's service worker must not fetch it: the test would not see that.
+                const answer = await fetch(`http://control.test/${action}?extension`);
+                if (answer.ok) {
+                    return;
+                }
+                if (Date.now() > limit) {
+                    throw new Error(await answer.text());
+                }
+                await new Promise((resolve) => setTimeout(resolve, 200));
             }
         },
     };
@@ -30,7 +38,11 @@ const sell = [
     ReceiptScreen.isShown(),
 ];
 const sees = (text) => ({ content: `a dialog says ${text}`, trigger: `.modal:contains("${text}")` });
-const isTold = (text) => ({ content: `a notification says ${text}`, trigger: `.o_notification:contains("${text}")` });
+const isTold = (text) => ({
+    content: `a notification says ${text}`,
+    trigger: `.o_notification:contains("${text}")`,
+    timeout: 20000, // the printer or the proxy may be asked again only in a while
+});
 const press = (text) => ({
     content: `press ${text}`,
     trigger: `.modal-footer button:contains("${text}")`,

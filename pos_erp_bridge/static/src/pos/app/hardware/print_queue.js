@@ -9,7 +9,7 @@
 
 const WAIT_S = 8; // the proxy answers earlier when there is something to say
 const FRESH_MS = 600_000; // later, nobody waits for that receipt: it is asked for, but not sent any more
-const PAUSE_MS = [500, 10_000];
+const PAUSE_MS = [500, 4000];
 const FIRST_MS = 12_000; // until the cashier is told something
 const AGAIN_MS = 3000; // the same, when somebody has just put it right and asks again
 
