@@ -28,11 +28,14 @@ export class PrintQueue {
         this.jobs = new Map();
     }
 
-    /** After a reload: ask how it went on with what was open. */
+    /**
+     * After a reload: what was open is sent again, and answered when it is known there; without its picture (a reprint)
+     * it is only asked for.
+     */
     async resume() {
         const stored = await this.store.jobs();
         for (const job of stored.filter((job) => job.scope === this.scope && !this.jobs.has(job.id))) {
-            this.follow({ ...job, isSent: true, isResumed: true });
+            this.follow({ ...job, isSent: !job.body, isResumed: true });
         }
     }
 
