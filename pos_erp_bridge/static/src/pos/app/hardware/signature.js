@@ -7,7 +7,7 @@
 const encoder = new TextEncoder();
 const BLOCK = 64;
 
-// SHA-256's constants: the fractions of the square roots and cube roots of the first primes.
+// SHA-256's constants: fractions of the second and third roots of the first primes.
 const fraction = (root) => ((root - Math.floor(root)) * 2 ** 32) | 0;
 const PRIMES = [];
 for (let number = 2; PRIMES.length < 64; number++) {
