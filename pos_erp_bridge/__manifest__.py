@@ -68,10 +68,13 @@
         "reports/report_invoice.xml",
         "data/bridge_tax_rate_data.xml",
         "views/bridge_tax_views.xml",
+        "security/bridge_security_hardware.xml",
+        "views/bridge_hardware_proxy_views.xml",
     ],
     "assets": {
         "web.assets_backend": [
             "pos_erp_bridge/static/src/backend/**/*",
+            "pos_erp_bridge/static/src/pos/app/hardware/reasons.js",
             "pos_erp_bridge/static/src/fiscal/tax_calculator.js",
             "pos_erp_bridge/static/src/fiscal/account_tax_patch.js",
         ],

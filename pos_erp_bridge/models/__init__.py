@@ -126,4 +126,5 @@ from . import (
     account_tax_discount,
     res_partner,
     bridge_tax_rate,
+    bridge_hardware_proxy,
 )

@@ -52,4 +52,6 @@ from . import (
     test_document_paper,
     test_summary_invoice,
     test_ui_receipt,
+    test_hardware_proxy,
+    test_hardware_till,
 )

@@ -14,6 +14,7 @@ INTERNAL = {"bridge.channel.setting", "bridge.touch", "bridge.gate", "bridge.agr
 CREDENTIALS = {
     "bridge.channel": ("token", "setting_ids", "webhook_url"),
     "bridge.channel.setting": ("value", "shown_value"),
+    "bridge.hardware.proxy": ("secret", "offered_secret"),
 }
 
 
@@ -77,6 +78,8 @@ class TestSecurity(TransactionCase):
         env["bridge.reorder.proposal"].create({**common, "location_id": stock.id, "min_qty": 1, "max_qty": 2})
         places = {"location_id": shelf.id, "home_location_id": stock.id}
         env["bridge.inspection"].create({**common, **places, "quantity": 1})
+        address = {"url": "http://127.0.0.1:8069", "company_id": company.id}
+        env["bridge.hardware.proxy"].create({"name": company.name, **address})
 
     def models(self):
         """Our models that have a table."""

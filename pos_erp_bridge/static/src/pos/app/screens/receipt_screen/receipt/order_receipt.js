@@ -33,6 +33,12 @@ patch(OrderReceipt.prototype, {
         return this.order.config.iface_tax_included === "total";
     },
 
+    /** The same for the same paper; a bill may change before it is paid. */
+    get bridgePrintKey() {
+        const { order } = this;
+        return order.finalized ? `${order.uuid}/${Boolean(this.props.basic_receipt)}` : "";
+    },
+
     get bridgeRates() {
         return ratesOf(this.order.prices.baseLines);
     },

@@ -1,0 +1,164 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+/**
+ * Prints until their outcome is known. Each has an id that never changes: however often it is sent, and whoever asks
+ * again, one paper comes out. What the proxy does not know yet lies in the browser and survives a reload.
+ *
+ * A job here: {id, scope, key, label, printer, width, rows, body, created, isSent} is stored; its state, reason, face
+ * and error are what the proxy said last.
+ */
+
+const WAIT_S = 8; // the proxy answers earlier when there is something to say
+const FRESH_MS = 600_000; // later, nobody waits for that receipt: it is asked for, but not sent any more
+const PAUSE_MS = [500, 4000];
+const FIRST_MS = 12_000; // until the cashier is told something
+const AGAIN_MS = 3000; // the same, when somebody has just put it right and asks again
+
+const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
+
+export const isOver = (job) => job.state === "printed" || job.state === "failed";
+
+export class PrintQueue {
+    /**
+     * @param {Object} settings
+     * @param {string} settings.scope the till: others in this browser have their own
+     * @param {(job: Object) => void} settings.tell called when a job's state, reason or error has changed
+     */
+    constructor({ client, store, scope, tell }) {
+        Object.assign(this, { client, store, scope, tell });
+        this.jobs = new Map();
+    }
+
+    /**
+     * After a reload: what was open is sent again, and answered when it is known there; without its picture (a reprint)
+     * it is only asked for.
+     */
+    async resume() {
+        const stored = await this.store.jobs();
+        for (const job of stored.filter((job) => job.scope === this.scope && !this.jobs.has(job.id))) {
+            this.follow({ ...job, isSent: !job.body, isResumed: true });
+        }
+    }
+
+    /** The open job of that key: a receipt asked for twice is one paper until the first is known to be out. */
+    openWith(key) {
+        return key && [...this.jobs.values()].find((job) => job.key === key);
+    }
+
+    async add(job) {
+        job = { ...job, scope: this.scope, created: Date.now(), isSent: false };
+        await this.store.save(job);
+        this.follow(job);
+        return job;
+    }
+
+    /** Resolves when there is something to tell: its end, that somebody must look, what is wrong, or just patience. */
+    async outcome(job, isAgain = false) {
+        const limit = Date.now() + (isAgain ? AGAIN_MS : FIRST_MS);
+        const tells = () =>
+            isOver(job) || job.state === "unknown" || (!isAgain && Boolean(job.reason || job.error));
+        job.hurry?.();
+        while (!tells() && Date.now() < limit) {
+            await new Promise((resolve) => {
+                job.watchers.add(resolve);
+                setTimeout(resolve, limit - Date.now());
+            });
+        }
+        return job;
+    }
+
+    // -- following -------------------------------------------------------------------------------
+    async follow(job) {
+        Object.assign(job, { state: "new", reason: "", face: "", error: null, watchers: new Set() });
+        this.jobs.set(job.id, job);
+        let pause = PAUSE_MS[0];
+        while (!isOver(job)) {
+            try {
+                await this.ask(job);
+                pause = PAUSE_MS[0];
+            } catch (error) {
+                if (error.kind === "refused") {
+                    await this.note(job, { state: "failed", reason: error.message });
+                    break;
+                }
+                this.note(job, { error });
+                await new Promise((resolve) => {
+                    job.hurry = resolve;
+                    setTimeout(resolve, pause);
+                });
+                pause = Math.min(pause * 2, PAUSE_MS[1]);
+            }
+        }
+    }
+
+    async ask(job) {
+        const isFresh = Date.now() - job.created < FRESH_MS;
+        if (!job.isSent && isFresh) {
+            const answer = await this.client.put(job, WAIT_S);
+            job.isSent = true;
+            return this.note(job, answer);
+        }
+        try {
+            const answer = await this.client.get(job.id, job.face, WAIT_S);
+            if (answer.face === job.face) {
+                await sleep(PAUSE_MS[0]); // however soon it was answered
+            }
+            return await this.note(job, answer);
+        } catch (error) {
+            if (error.kind !== "missing") {
+                throw error;
+            }
+        }
+        // It never arrived there.
+        if (job.body && isFresh) {
+            job.isSent = false;
+            return;
+        }
+        return this.note(job, { state: "failed", reason: "expired" });
+    }
+
+    async note(job, { state = job.state, reason = job.reason, face = job.face, error = null }) {
+        if (isOver(job)) {
+            return; // somebody decided while the last question was on its way
+        }
+        const isNews = state !== job.state || reason !== job.reason || error?.kind !== job.error?.kind;
+        Object.assign(job, { state, reason, face, error });
+        if (isOver(job)) {
+            this.jobs.delete(job.id);
+            if (reason === "reprinted" && job.reprintId) {
+                job.again = await this.followReprint(job);
+            }
+            await this.store.forget(job.id);
+        }
+        if (isNews) {
+            this.tell(job);
+        }
+        const watchers = [...job.watchers];
+        job.watchers.clear();
+        watchers.forEach((wake) => wake());
+    }
+
+    // -- when nobody but a person can say --------------------------------------------------------
+    async cameOut(job) {
+        await this.note(job, await this.client.resolve(job.id, { came_out: true }));
+    }
+
+    /** Print once more, marked; the new job. Asked for twice, it is the same one. */
+    async reprint(job, makeId) {
+        job.reprintId ||= makeId();
+        const { id, scope, key, label, printer, width, rows, body, created, reprintId } = job;
+        await this.store.save({ id, scope, key, label, printer, width, rows, body, created, reprintId, isSent: true });
+        await this.client.resolve(id, { reprint: reprintId });
+        await this.note(job, { state: "failed", reason: "reprinted" });
+        return job.again;
+    }
+
+    /** Its reprint is followed from now on; without a picture, for sent from here it would lack the mark. */
+    async followReprint({ scope, label, printer, width, rows, reprintId }) {
+        const again = { id: reprintId, scope, key: "", label, printer, width, rows, body: null, isSent: true };
+        again.created = Date.now();
+        await this.store.save(again);
+        this.follow(again);
+        again.isTold = true;
+        return again;
+    }
+}

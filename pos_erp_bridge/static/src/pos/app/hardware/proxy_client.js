@@ -1,0 +1,123 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import { authorization, nextMoment } from "./signature";
+
+const PROMPT_MS = 4000; // for what the proxy answers at once
+const SLACK_MS = 6000; // beyond the seconds that it was asked to wait
+const EARLY_S = 600; // before a key ends, a new one is asked for
+// The till's service worker keeps every answer that it fetches, and gives an old one when there is no new one; addresses
+// with this word it leaves alone.
+const NOT_KEPT = { by: "extension" };
+const THIS_MACHINE = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/**
+ * The proxy did not do what it was asked.
+ * kind: unreachable (nothing answered), denied (not this till), missing (no such job), refused (cannot be done),
+ * trouble (the printer; ``reason`` says what), unpaired (nobody connected it), keyless (Odoo does not answer).
+ */
+export class ProxyError extends Error {
+    constructor(kind, message = "", reason = "") {
+        super(message || kind);
+        Object.assign(this, { kind, reason });
+    }
+}
+
+const KINDS = { 401: "denied", 403: "denied", 404: "missing", 421: "denied", 503: "trouble" };
+
+/** What fetch needs to know for a proxy at ``url``: Chromium lets a secure page reach the shop's network only so. */
+export function addressSpace(url) {
+    const isNear = THIS_MACHINE.test(new URL(url).hostname);
+    return odoo.use_lna && !isNear ? { targetAddressSpace: "local" } : {};
+}
+
+/** Speaks to the hardware proxy for one till. */
+export class ProxyClient {
+    /** @param {() => Promise<Object>} askAccess what the server gives to this till; throws when it cannot be asked */
+    constructor(askAccess) {
+        this.askAccess = askAccess;
+        this.access = null;
+    }
+
+    async ready(isStale = false) {
+        if (isStale || !this.access?.claims || this.access.until - EARLY_S < Date.now() / 1000) {
+            try {
+                this.access = await this.askAccess();
+            } catch (error) {
+                throw new ProxyError("keyless", error.message);
+            }
+        }
+        if (!this.access?.claims) {
+            throw new ProxyError("unpaired");
+        }
+        return this.access;
+    }
+
+    /** Everything about the proxy; needs no key. */
+    async health() {
+        const { url } = await this.ready();
+        return this.fetch(`${url}/health?${new URLSearchParams(NOT_KEPT)}`, { method: "GET" }, PROMPT_MS);
+    }
+
+    /** Hand a picture over, or ask how it stands when the proxy knows its id already. */
+    async put({ id, width, rows, printer, body }, seconds) {
+        const query = { width, rows, wait: seconds, ...(printer && { printer }) };
+        return this.signed("PUT", `/jobs/${id}?${new URLSearchParams(query)}`, body, seconds);
+    }
+
+    /** The job when it has changed since ``known``, at the latest after some seconds. */
+    async get(id, known, seconds) {
+        const query = new URLSearchParams({ known, wait: seconds, ...NOT_KEPT });
+        return this.signed("GET", `/jobs/${id}?${query}`, null, seconds);
+    }
+
+    resolve(id, content) {
+        return this.signed("POST", `/jobs/${id}/resolution`, content);
+    }
+
+    async openDrawer(id, printer) {
+        const { outcome } = await this.signed("PUT", `/drawer/${id}`, { printer });
+        return outcome;
+    }
+
+    /** @param {Uint8Array|Object|null} content bytes, or what is sent as JSON */
+    async signed(method, path, content, seconds = 0, isStale = false) {
+        const access = await this.ready(isStale);
+        const isBytes = content instanceof Uint8Array;
+        const body = isBytes ? content : new TextEncoder().encode(content ? JSON.stringify(content) : "");
+        const target = new URL(path, access.url);
+        const line = target.pathname + target.search;
+        const headers = { Authorization: await authorization(access, method, line, body, nextMoment()) };
+        if (content && !isBytes) {
+            headers["Content-Type"] = "application/json";
+        }
+        const limit = seconds * 1000 + SLACK_MS;
+        try {
+            return await this.fetch(target.href, { method, headers, body: content ? body : undefined }, limit);
+        } catch (error) {
+            if (error.kind !== "denied" || isStale) {
+                throw error;
+            }
+        }
+        // The proxy may have been connected anew meanwhile: once more with a fresh key.
+        return this.signed(method, path, content, seconds, true);
+    }
+
+    async fetch(url, options, limit) {
+        let response, content;
+        try {
+            response = await fetch(url, {
+                ...options,
+                ...addressSpace(url),
+                credentials: "omit",
+                cache: "no-store",
+                signal: AbortSignal.timeout(limit),
+            });
+            content = await response.json();
+        } catch (error) {
+            throw new ProxyError("unreachable", error.message);
+        }
+        if (!response.ok) {
+            throw new ProxyError(KINDS[response.status] || "refused", content.error, content.reason);
+        }
+        return content;
+    }
+}

@@ -1,0 +1,63 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import { _t } from "@web/core/l10n/translation";
+
+const REASONS = {
+    paper_end: () => _t("Out of paper."),
+    cover_open: () => _t("The printer's cover is open."),
+    cutter: () => _t("The cutter is stuck. Remove the paper."),
+    unrecoverable: () => _t("The printer has failed. Switch it off and on."),
+    recoverable: () => _t("The print head is hot. It goes on in a while."),
+    offline: () => _t("The printer is offline."),
+    refused: () => _t("The printer refuses the connection. Is it on?"),
+    no_answer: () => _t("The printer does not answer. Check its power and cable."),
+    unreachable: () => _t("The printer cannot be reached. Check the network."),
+    unplugged: () => _t("The printer is unplugged."),
+    not_allowed: () => _t("The hardware proxy may not use the printer."),
+    busy: () => _t("Another program is using the printer."),
+    silent: () => _t("The printer does not tell its state."),
+    lost: () => _t("The connection broke while printing."),
+    no_confirmation: () => _t("The printer did not confirm."),
+    stopped: () => _t("The hardware proxy stopped while printing."),
+    fault: () => _t("The hardware proxy has a fault."),
+    expired: () => _t("It waited too long."),
+    cancelled: () => _t("It was taken back."),
+    not_seen: () => _t("No paper had come out."),
+    too_late: () => _t("The printer was not free in time."),
+};
+
+/** Why nothing comes out, for the cashier; of several reasons ("expired: paper_end") all. */
+export function reasonText(reason) {
+    return (reason || "")
+        .split(": ")
+        .map((part) => REASONS[part]?.() ?? part)
+        .join(" ");
+}
+
+/** Why the proxy itself did not do it. ``url`` is where it should be. */
+export function proxyText(error, url) {
+    switch (error.kind) {
+        case "trouble":
+            return reasonText(error.reason);
+        case "denied":
+            return _t("The hardware proxy does not accept this till. Connect it in Odoo's settings, and check the clock.");
+        case "unpaired":
+            return _t("The hardware proxy is not connected yet. Connect it in Odoo's settings.");
+        case "refused":
+            return _t("The hardware proxy refuses: %s", error.message);
+        case "missing":
+            return _t("The hardware proxy does not know this print.");
+        case "unreachable":
+            return unreachableText(url);
+        case "keyless":
+            return _t("This till has no key for the hardware proxy, and Odoo cannot be reached for one.");
+        default:
+            return error.message;
+    }
+}
+
+export function unreachableText(url) {
+    if (url?.startsWith("https:")) {
+        return _t("The hardware proxy cannot be reached at %s. Is it on? Does this device trust its certificate?", url);
+    }
+    return _t("The hardware proxy cannot be reached at %s. Is it on, and is this device on the shop's network?", url);
+}

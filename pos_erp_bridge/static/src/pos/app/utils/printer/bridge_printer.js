@@ -1,0 +1,154 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import { toCanvas } from "@point_of_sale/app/utils/html-to-image";
+import { BasePrinter } from "@point_of_sale/app/utils/printer/base_printer";
+import { uuidv4, waitImages } from "@point_of_sale/utils";
+import { isOver } from "@pos_erp_bridge/pos/app/hardware/print_queue";
+import { deflate, pack } from "@pos_erp_bridge/pos/app/hardware/raster";
+import { proxyText, reasonText, unreachableText } from "@pos_erp_bridge/pos/app/hardware/reasons";
+import { _t } from "@web/core/l10n/translation";
+import { Mutex } from "@web/core/utils/concurrency";
+
+const USUAL_WIDTH = 576; // dots: 80 mm paper at 203 dpi
+const HEALTH_MS = 300_000; // a printer's width is asked for again after that
+const CONTROL = /[\x00-\x08\x0B\x0C\x0E-\x1F]/g; // eslint-disable-line no-control-regex
+const OPENED = ["opened", "pulsed"];
+
+/** A receipt printer behind the hardware proxy. */
+export class BridgePrinter extends BasePrinter {
+    setup({ client, queue, renderer, notify }) {
+        super.setup(...arguments);
+        Object.assign(this, { client, queue, renderer, notify });
+        this.mutex = new Mutex();
+        this.byReceipt = new WeakMap(); // Retry brings the same element again
+        this.width = { at: 0, dots: USUAL_WIDTH };
+    }
+
+    /**
+     * @override
+     * A receipt keeps the id of its first attempt: asked for again, it is not printed again.
+     */
+    async printReceipt(receipt) {
+        if (!receipt) {
+            return { successful: true };
+        }
+        let job, isAgain;
+        try {
+            [job, isAgain] = await this.mutex.exec(() => this.jobOf(receipt));
+        } catch (error) {
+            return this.failure(_t("Printing failed"), proxyText(error, this.client.access?.url));
+        }
+        return this.resultOf(await this.queue.outcome(job, isAgain));
+    }
+
+    async jobOf(receipt) {
+        const key = receipt.dataset?.bridgePrint || "";
+        let known = this.byReceipt.get(receipt);
+        while (known?.again) {
+            known = known.again; // what took its place meanwhile
+        }
+        const isUsable = known && (known.state !== "failed" || known.reason === "reprinted");
+        const job = isUsable ? known : this.queue.openWith(key);
+        const found = job || (await this.queue.add(await this.makeJob(receipt, key)));
+        if (known && known !== found) {
+            known.again = found;
+        }
+        this.byReceipt.set(receipt, found);
+        return [found, Boolean(job)];
+    }
+
+    async makeJob(receipt, key) {
+        const { printer } = await this.client.ready();
+        const width = await this.dots(printer);
+        const image = await this.draw(receipt, width);
+        const body = await deflate(pack(image, width));
+        const label = receipt.dataset?.bridgeLabel || "";
+        return { id: uuidv4(), key, label, printer, width, rows: image.height, body };
+    }
+
+    /** Dots of the printer's line, as the proxy tells; what was known before when it does not. */
+    async dots(name) {
+        if (Date.now() - this.width.at > HEALTH_MS) {
+            try {
+                const { printers } = await this.client.health();
+                const isMine = (printer) => (name ? printer.name === name : printer.role === "receipt");
+                this.width = { at: Date.now(), dots: printers.find(isMine)?.width || USUAL_WIDTH };
+            } catch {
+                this.width.at = 0;
+            }
+        }
+        return this.width.dots;
+    }
+
+    /** The receipt's pixels, as wide as the paper: laid out as always, and drawn in that size so that text is sharp. */
+    draw(receipt, width) {
+        receipt.classList.add("pos-receipt-print");
+        return this.renderer.whenMounted({
+            el: receipt,
+            callback: async (el) => {
+                const texts = document.createTreeWalker(el, NodeFilter.SHOW_TEXT);
+                while (texts.nextNode()) {
+                    texts.currentNode.textContent = texts.currentNode.textContent.replace(CONTROL, "");
+                }
+                await waitImages(el);
+                const canvas = await toCanvas(el, {
+                    backgroundColor: "#ffffff",
+                    height: Math.ceil(el.clientHeight),
+                    width: Math.ceil(el.clientWidth),
+                    pixelRatio: width / el.clientWidth,
+                });
+                return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            },
+        });
+    }
+
+    // -- what the cashier is told ----------------------------------------------------------------
+    resultOf(job) {
+        if (job.state === "unknown") {
+            this.queue.tell(job); // again, when somebody has only closed the question
+            return { successful: true };
+        }
+        if (job.state === "failed" && job.reason !== "reprinted") {
+            return this.failure(_t("It was not printed"), reasonText(job.reason));
+        }
+        job.isTold = !isOver(job); // how it ends is told later
+        const trouble = this.troubleOf(job);
+        if (!isOver(job) && trouble) {
+            return this.failure(
+                _t("It is not printed yet"),
+                _t("%s\nIt is printed by itself as soon as that is put right.", trouble)
+            );
+        }
+        return { successful: true };
+    }
+
+    troubleOf({ state, reason, error }) {
+        const { url } = this.client.access || {};
+        if (error) {
+            return proxyText(error, url);
+        }
+        // Nobody has answered yet, and nobody has refused.
+        return state === "new" ? unreachableText(url) : reasonText(reason);
+    }
+
+    failure(title, body) {
+        return { successful: false, canRetry: true, message: { title, body } };
+    }
+
+    // -- drawer ----------------------------------------------------------------------------------
+    /** @override Now or not at all: nothing is kept for later. */
+    async openCashbox() {
+        let problem = "";
+        try {
+            const { printer } = await this.client.ready();
+            const outcome = await this.client.openDrawer(uuidv4(), printer);
+            if (!OPENED.includes(outcome)) {
+                problem = _t("It was not seen to open.");
+            }
+        } catch (error) {
+            problem = proxyText(error, this.client.access?.url);
+        }
+        if (problem) {
+            this.notify(_t("Cash drawer: %s", problem), { type: "warning" });
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import * as Chrome from "@point_of_sale/../tests/pos/tours/utils/chrome_util";
+import * as Dialog from "@point_of_sale/../tests/generic_helpers/dialog_util";
+import * as PaymentScreen from "@point_of_sale/../tests/pos/tours/utils/payment_screen_util";
+import * as ProductScreen from "@point_of_sale/../tests/pos/tours/utils/product_screen_util";
+import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_screen_util";
+import { refresh } from "@point_of_sale/../tests/generic_helpers/utils";
+import { registry } from "@web/core/registry";
+
+/** Something happens, or is counted, on the shop's machine; the test that runs the tour does it. */
+function machine(action) {
+    return {
+        content: `on the machine: ${action}`,
+        trigger: "body",
+        run: async () => {
+            const limit = Date.now() + 8000;
+            for (;;) {
+                // The till's service worker must not fetch it: the test would not see that.
+                const answer = await fetch(`http://control.test/${action}?extension`);
+                if (answer.ok) {
+                    return;
+                }
+                if (Date.now() > limit) {
+                    throw new Error(await answer.text());
+                }
+                await new Promise((resolve) => setTimeout(resolve, 200));
+            }
+        },
+    };
+}
+
+const openTill = [Chrome.startPoS(), Dialog.confirm("Open Register")];
+const sell = [
+    ProductScreen.clickDisplayedProduct("緑茶"),
+    ProductScreen.clickPayButton(),
+    PaymentScreen.clickPaymentMethod("Cash"),
+    PaymentScreen.clickValidate(),
+    ReceiptScreen.isShown(),
+];
+const sees = (text) => ({ content: `a dialog says ${text}`, trigger: `.modal:contains("${text}")` });
+const isTold = (text) => ({
+    content: `a notification says ${text}`,
+    trigger: `.o_notification:contains("${text}")`,
+    timeout: 20000, // the printer or the proxy may be asked again only in a while
+});
+const press = (text) => ({
+    content: `press ${text}`,
+    trigger: `.modal-footer button:contains("${text}")`,
+    run: "click",
+});
+const isClosed = { content: "no dialog", trigger: "body:not(:has(.modal))" };
+const printAgain = { trigger: ".receipt-screen .button.print:not(:has(.fa-spin))", run: "click" };
+
+function tour(name, ...steps) {
+    registry.category("web_tour.tours").add(name, { steps: () => [openTill, ...steps, Chrome.endTour()].flat(3) });
+}
+
+tour(
+    "bridge_hardware_prints",
+    sell,
+    machine("papers/1"),
+    machine("drawer"),
+    isClosed,
+    printAgain,
+    machine("papers/2")
+);
+
+tour(
+    "bridge_hardware_paper",
+    machine("set/paper_end=true"),
+    sell,
+    sees("Out of paper."),
+    sees("It is printed by itself as soon as that is put right."),
+    press("Retry"),
+    sees("Out of paper."),
+    press("Continue"),
+    isClosed,
+    printAgain,
+    sees("Out of paper."),
+    press("Continue"),
+    isClosed,
+    machine("set/paper_end=false"),
+    isTold("It is printed."),
+    machine("papers/1")
+);
+
+tour(
+    "bridge_hardware_away",
+    machine("stop"),
+    sell,
+    sees("The hardware proxy cannot be reached at http://127.0.0.1:"),
+    press("Continue"),
+    isClosed,
+    refresh(),
+    { content: "the till is back", trigger: ".pos .pos-content" },
+    machine("start"),
+    isTold("It is printed."),
+    machine("papers/1")
+);
+
+tour(
+    "bridge_hardware_unknown",
+    machine("set/drop_after=3000"),
+    sell,
+    sees("Did the paper come out?"),
+    sees("The connection broke while printing."),
+    press("Print again, marked 再発行"),
+    isTold("It is printed."),
+    isClosed
+);
+
+tour(
+    "bridge_hardware_seen",
+    machine("set/drop_after=3000"),
+    sell,
+    sees("Did the paper come out?"),
+    press("It came out"),
+    isClosed
+);
+
+tour(
+    "bridge_hardware_unpaired",
+    sell,
+    sees("The hardware proxy is not connected yet."),
+    press("Continue"),
+    isClosed
+);
