@@ -181,9 +181,9 @@ class PosConfig(models.Model):
         return {"id": proxy.id, "url": proxy.url, "printer": self.bridge_printer or "", **access}
 
     def _get_display_device_ip(self):
-        """Without an address: with one, the customer's display asks it, and hears no more of the till itself. Only
-        Odoo's own box would answer there."""
-        return False
+        """Without an address where the bridge prints: with one, the customer's display asks Odoo's own box there, and
+        hears no more of the till itself."""
+        return False if self.bridge_proxy_id else super()._get_display_device_ip()
 
 
 class ResConfigSettings(models.TransientModel):
