@@ -4,7 +4,7 @@ import json
 import time
 
 from demo.processes import DemoError
-from demo.round_trips import RoundTrips, TillScreen
+from demo.round_trips import PATIENCE, RoundTrips, TillScreen
 
 DOCUMENT = ["name", "state", "amount_total"]
 
@@ -32,14 +32,17 @@ def _way(name, took, since, order):
 
 def _till_in_browser(stage, trips):
     screen = TillScreen(stage, trips.odoo, trips.till.config["id"])
+    papers = len(stage.hardware.papers())
     try:
         took = trips.sell_in_browser(screen)
+        printed = stage.hardware.wait_for_paper(papers, PATIENCE)
     finally:
         screen.close()
     domain = [("config_id", "=", trips.till.config["id"])]
     orders = trips.odoo.read("pos.order", domain, DOCUMENT, limit=1, order="id desc")
     _expect(orders and orders[0]["state"] in ("paid", "done"), f"the till's order is {orders}")
     _way("demo_till_to_web_ms", took, "Validate pressed in Chromium", orders[0])
+    _way("demo_till_to_paper_ms", 1000 * (printed - screen.validated), "Validate pressed in Chromium", orders[0])
 
 
 def _store_by_webhook(trips):

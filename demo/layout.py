@@ -31,6 +31,9 @@ PORTS = {  # what: (environment variable, default)
     "smaregi": ("BRIDGE_SMAREGI_PORT", 18081),
     "shopify": ("BRIDGE_SHOPIFY_PORT", 18082),
     "control": ("BRIDGE_DEMO_PORT", 18080),
+    "proxy": ("BRIDGE_PROXY_PORT", 18083),
+    "printer": ("BRIDGE_PRINTER_PORT", 18084),
+    "paper": ("BRIDGE_PAPER_PORT", 18085),
 }
 CARD = "クレジットカード"
 CARD_CODES = {"smaregi": ("credit",)}  # what the channel calls it

@@ -117,7 +117,7 @@ class TillScreen:
     """Odoo's till in a browser, driven as a cashier does."""
 
     def __init__(self, stage, odoo, config_id):
-        self.browser = Browser(stage.processes)
+        self.browser, self.validated = Browser(stage.processes), 0.0
         try:
             self.browser.set_cookie(stage.url, "session_id", odoo.session_id)
             open_till(self.browser, stage.url, config_id)
@@ -131,16 +131,16 @@ class TillScreen:
         return set(self.browser.run(script))
 
     def sell(self, name):
-        """Sell one piece for cash; returns the moment Validate was pressed (time.time)."""
+        """Sell one piece for cash; returns the moment Validate was pressed (time.time), and remembers it."""
         page = self.browser
         page.click("article.product", name)
         page.see(".order-container .orderline", name)
         page.click(".product-screen .pay-order-button")
         page.click(".paymentmethods .button.paymentmethod", "現金")
         page.see(".paymentlines .paymentline")
-        validated = page.click(".payment-screen button.validation-button.next")["at"] / 1000
+        self.validated = page.click(".payment-screen button.validation-button.next")["at"] / 1000
         page.see(".receipt-screen, .feedback-screen")
-        return validated
+        return self.validated
 
     def next_order(self):
         self.browser.click(".receipt-screen .button.next, .feedback-screen button")

@@ -28,6 +28,8 @@ PAGE = """
                各チャネルの状態、受信した売上、公開中の在庫が見られます。
  3. 本店で売る {url}/pos/ui/{till}
                商品を選び「支払い」→「現金」→「検証」。1秒ほどでオンラインストアの在庫が減ります。
+               レシートとドロアー {paper}(用紙切れ・カバー開・電源断もここで)
+               ハードウェアプロキシの状態 {proxy}
  4. 来客と障害 {control}
                来客(自動の売上)の開始・停止、いま1人来店、相手側の障害(応答なし、二重送信など)。
                curl でも: curl -d on=0 {control}/traffic
@@ -42,6 +44,7 @@ PAGE = """
  2. The bridge    {url}/odoo/action-pos_erp_bridge.bridge_dashboard_action
  3. Sell          {url}/pos/ui/{till}   pick goods, 支払い (Payment), 現金 (Cash), 検証 (Validate):
                   the online store's stock follows within a second or so.
+                  The receipt and the drawer: {paper} (take its paper away there), the hardware proxy: {proxy}
  4. Traffic, faults   {control}         (or: curl -d on=0 {control}/traffic)
  5. The other side    {smaregi}/_sandbox/state  {shopify}/_sandbox/state
  Stop             Ctrl-C
@@ -97,6 +100,7 @@ def open_to_public(stage, with_traffic):
         odoo = stage.login()
         [till] = odoo.read("pos.config", [("name", "=", layout.HONTEN.name)], ["id"])
         urls |= {"url": stage.url, "control": f"http://127.0.0.1:{layout.port('control')}"}
+        urls |= {"paper": stage.hardware.page, "proxy": stage.hardware.url}
         print(PAGE.format(till=till["id"], **urls), flush=True)
         traffic.switch(with_traffic)
         while True:

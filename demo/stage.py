@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg2
 
 from demo import layout, template
+from demo.hardware import Hardware
 from demo.odoo_client import Odoo
 from demo.processes import DemoError, Processes, need_free, wait_for
 from demo.sandbox_client import SandboxClient
@@ -29,6 +30,7 @@ class Stage:
         self.processes = Processes(Path(os.environ["BRIDGE_RUNTIME"]) / "log")
         self.url = f"http://127.0.0.1:{os.environ['BRIDGE_HTTP_PORT']}"
         self.sandboxes = {}
+        self.hardware = Hardware(self.processes, self.url)
 
     def __enter__(self):
         try:
@@ -39,6 +41,8 @@ class Stage:
             self._point_channels()
             self.start_odoo(self.db)
             self.connect_webhooks()
+            self.hardware.start()
+            self.hardware.connect(self.login())
         except BaseException:
             self.__exit__()
             raise

@@ -42,12 +42,12 @@ run_tests() {
     finish
 }
 
-# The stage addon takes about as long as all others together and keeps little more than one core busy: they run beside
-# it, on databases and ports of their own.
+# The stages addon and install take about as long as all others together and keep little more than one core busy: the
+# others run beside them, on databases and ports of their own.
 run_lanes() {
     local stage first=() second=()
     for stage; do
-        if [ "$stage" = addon ]; then first+=(addon); else second+=("$stage"); fi
+        if [[ $stage =~ ^(addon|install)$ ]]; then first+=("$stage"); else second+=("$stage"); fi
     done
     local lanes=()
     [ "${#first[@]}" = 0 ] || { start_group lane 1 "${first[@]}"; lanes+=("1 $CHILD"); }
