@@ -11,6 +11,7 @@ from demo import catalogue, layout
 sys.path.append(str(Path(__file__).resolve().parent.parent / "pos_erp_bridge"))
 
 JA = {"lang": "ja_JP"}
+LOGO = Path(__file__).resolve().parent.parent / "pos_erp_bridge" / "static" / "description" / "icon.png"
 
 
 def build_master_data(env):
@@ -55,6 +56,7 @@ def _company(env):
             "company_registry": layout.REGISTRATION[1:],
         }
     )
+    company.logo = base64.b64encode(LOGO.read_bytes())
     company.partner_id.write({"tz": "Asia/Tokyo", "lang": "ja_JP", "vat": layout.REGISTRATION})
     # Before the chart: its taxes then include the tax in the price, as Japanese shelves show it.
     company.account_price_include = "tax_included"
@@ -215,9 +217,3 @@ def sandbox_settings(system, url):
     sandbox = importlib.import_module(f"odoo.addons.pos_erp_bridge.connectors.sandboxes.{system}").Sandbox()
     sandbox.webhook_secret = layout.SECRETS[system]
     return {**sandbox.settings(url), "webhook_secret": layout.SECRETS[system]}
-
-
-def put_logo(env):
-    icon = Path(__file__).resolve().parent.parent / "pos_erp_bridge" / "static" / "description" / "icon.png"
-    if icon.exists():
-        env.company.logo = base64.b64encode(icon.read_bytes())
