@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from . import serial_line
+
 DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt printer takes
 CONFIRMATIONS = ("process-id", "queued-status", "none")
 ROLES = ("receipt", "kitchen")
@@ -82,6 +84,7 @@ class Config:
     :param hosts: names by which this proxy is called besides its addresses, against DNS rebinding
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
     :param without_token_drawer: whether they may open the drawer, too
+    :param page_from_network: whether the page prints tests and decides about papers also for other machines
     """
 
     state: Path
@@ -92,6 +95,7 @@ class Config:
     hosts: tuple[str, ...] = ()
     without_token: bool = False
     without_token_drawer: bool = False
+    page_from_network: bool = False
     printers: tuple[PrinterConfig, ...] = field(default=())
     scanners: tuple[ScannerConfig, ...] = field(default=())
     scales: tuple[ScaleConfig, ...] = field(default=())
@@ -168,6 +172,11 @@ def _device(row, kind, number):
             f'{where} address "{row["address"]}" is not one of tcp://10.0.0.5:9100, file:///dev/usb/lp0, '
             "serial:///dev/ttyUSB0?baud=38400."
         )
+    if parts.scheme == "serial":
+        try:
+            serial_line.options(row["address"])
+        except ValueError as error:
+            raise ConfigError(f"{where} address: {error}") from None
     for key, allowed in ALLOWED.items():
         if key in row and row[key] not in allowed:
             choices = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))

@@ -2,6 +2,7 @@
 """The HTTP side: one application with all front doors, behind one gate."""
 
 import logging
+import time
 
 from aiohttp import web
 
@@ -52,7 +53,7 @@ async def gate(request, handler):
         else:
             response = await handler(request)
     except Denied as denied:
-        response = _sentence(str(denied), denied.status)
+        response = _sentence(str(denied), denied.status, code=denied.code)
     if not response.prepared:
         response.headers.update(headers)
     return response
@@ -77,7 +78,7 @@ async def errors(request, handler):
     except (Refused, PictureError) as error:
         return _sentence(str(error), 422)
     except LinkError as error:
-        return web.json_response({"error": str(error), "reason": str(error)}, status=503)
+        return _sentence(str(error), 503, reason=str(error))
     except TimeoutError:
         return _sentence("The request came too slowly.", 408)
     except web.HTTPException as answer:
@@ -91,5 +92,6 @@ async def errors(request, handler):
         return _sentence("A fault of the proxy. Its log says more.", 500)
 
 
-def _sentence(text, status):
-    return web.json_response({"error": text}, status=status)
+def _sentence(text, status, **more):
+    # "now": for a till whose clock is wrong, which learns it here and from /health.
+    return web.json_response({"error": text, "now": round(time.time() * 1000), **more}, status=status)

@@ -48,6 +48,10 @@ REASONS = {
         "The proxy stopped while printing. Look at the paper.",
     ),
     "fault": ("内部エラーです。用紙を確かめてください。", "A fault of this program. Look at the paper."),
+    "too_late": (
+        "プリンターが間に合わなかったため、ドロアーは開けませんでした。",
+        "The printer was not free in time; the drawer stays shut.",
+    ),
     "unconfirmed": ("送信済み(このプリンターは完了を答えません)", "sent (this printer cannot confirm)"),
     "expired": ("時間切れです。", "It waited too long."),
     "cancelled": ("取り消されました。", "It was taken back."),
@@ -69,6 +73,10 @@ PAGE = {
     "code_elsewhere": (
         "コードは、この機械の画面で開くと表示されます。",
         "The code is shown when this page is opened on the machine itself.",
+    ),
+    "decide_elsewhere": (
+        "この機械の画面か、レジで答えてください。",
+        "Answer on the machine itself, or at the till.",
     ),
     "came_out": ("出ていた", "It came out"),
     "reprint": ("出ていない・再発行", "It did not: print again"),

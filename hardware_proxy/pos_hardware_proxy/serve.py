@@ -1,0 +1,88 @@
+# Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+"""The ports on which the proxy listens, and how much one visitor may take of them."""
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from .http import PROXY
+
+IDLE_S = 30.0  # a connection without a whole request, be its headers dripping or none
+STOP_S = 2.0  # for those who are being answered, when the proxy is told to stop
+PER_ADDRESS, ALTOGETHER = 32, 256  # connections at once; a browser opens six
+
+
+@asynccontextmanager
+async def serving(app):
+    """Serve ``app`` as configured, for as long as the context lives; gives its ports, the main one first."""
+    config = app[PROXY].config
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=STOP_S)
+    await runner.setup()
+    visitors, doors = Visitors(runner.server), []
+    try:
+        doors.append(await asyncio.get_running_loop().create_server(visitors, config.listen, config.port))
+        yield [door.sockets[0].getsockname()[1] for door in doors]
+    finally:
+        for door in doors:
+            door.close()
+        await runner.cleanup()
+
+
+class Visitors:
+    """Counts connections, so that nobody who opens many keeps others out.
+
+    :param server: makes the protocol of a connection
+    """
+
+    def __init__(self, server):
+        self._server, self._open = server, Counter()
+
+    def __call__(self):
+        return Visit(self, self._server())
+
+    def enter(self, address):
+        """Whether one more is let in."""
+        if self._open[address] >= PER_ADDRESS or self._open.total() >= ALTOGETHER:
+            return False
+        self._open[address] += 1
+        return True
+
+    def leave(self, address):
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+
+class Visit(asyncio.Protocol):
+    """One connection, handed to the server's own protocol when there is room for it."""
+
+    def __init__(self, visitors, protocol):
+        self._visitors, self._protocol, self._address = visitors, protocol, None
+
+    def connection_made(self, transport):
+        address = transport.get_extra_info("peername")[0]
+        if not self._visitors.enter(address):
+            transport.abort()
+            return
+        self._address = address
+        self._protocol.connection_made(transport)
+
+    def connection_lost(self, exc):
+        if self._address is not None:
+            self._visitors.leave(self._address)
+            self._protocol.connection_lost(exc)
+
+    def data_received(self, data):
+        if self._address is not None:
+            self._protocol.data_received(data)
+
+    def eof_received(self):
+        return self._protocol.eof_received()
+
+    def pause_writing(self):
+        self._protocol.pause_writing()
+
+    def resume_writing(self):
+        self._protocol.resume_writing()
