@@ -4,6 +4,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import sys
 import time
 import uuid
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 from pos_hardware_proxy.config import Config, PrinterConfig
-from pos_hardware_proxy.http import GATE, PROXY
+from pos_hardware_proxy.http import CERTIFICATES, GATE, PROXY
 from pos_hardware_proxy.security import Keys, make_claims, signature, till_key
 from pos_hardware_proxy.serve import serving
 from pos_hardware_proxy.virtual_printer import VirtualPrinter
@@ -92,8 +93,9 @@ class Shop:
         self._serving = AsyncExitStack()
         ports = await self._serving.enter_async_context(serving(app))
         self.port, *_plain = ports
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.session = aiohttp.ClientSession()
+        self.certificates = app[CERTIFICATES]
+        self.url = f"{'https' if self.config.tls else 'http'}://127.0.0.1:{self.port}"
+        self.session = client(self.certificates.pem if self.config.tls else None)
         self.till = Till(self.session, self.url, self.gate.keys.proxy_id)
 
     def printer_configs(self):
@@ -168,6 +170,12 @@ async def process(folder, addresses, lines=""):
             yield place
         finally:
             await place.kill()
+
+
+def client(pem=None):
+    """A browser that trusts the authority ``pem``, and no other."""
+    trust = ssl.create_default_context(cadata=pem.decode()) if pem else True
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust))
 
 
 def free_port():

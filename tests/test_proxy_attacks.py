@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 from pos_hardware_proxy import serve
+from pos_hardware_proxy.addresses import local_addresses
 from pos_hardware_proxy.doors.epos import EPOS
 from proxy_shop import ORIGIN, Till, on_paper, paper, shop
 
@@ -208,7 +209,11 @@ BOMBS = {
         json.dumps({"id": 1, "params": {"data": {"action": "print_receipt", "receipt": png_bomb()}}}).encode(),
     ),
     "epos, rows": (DOORS[13], soap('<image width="576" height="99999999">AAAA</image>')),
-    "epos, images": (DOORS[13], soap('<image width="8" height="20000">AAAA</image>' * 65)),
+    "epos, images": (DOORS[13], soap('<image width="8" height="1">/w==</image>' * 65)),
+    "epos, paper": (
+        DOORS[13],
+        soap(f'<image width="8" height="20000">{base64.b64encode(bytes(20000)).decode()}</image>' * 2),
+    ),
     "epos, entities": (
         DOORS[13],
         b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>'
@@ -354,5 +359,27 @@ def test_the_page_shows_no_code_and_no_buttons_elsewhere(tmp_path):
             code = place.gate.pairing.offer()
             assert here.count("<form") == 2 and code in here
             assert "<form" not in there and code not in there and "receipt" in there
+
+    run(story())
+
+
+def test_another_machine_is_told_apart_by_its_address(tmp_path):
+    """Over real sockets: from an address of the shop's network to loopback it is another's, to itself it is ours."""
+    pytest.importorskip("ifaddr", reason="the package ifaddr is not installed")
+    outer = next((str(a) for a in local_addresses() if a.version == 4 and not a.is_loopback), None)
+    if outer is None:
+        pytest.skip("this machine has no address but loopback")
+
+    async def story():
+        async with shop(tmp_path, settings={"listen": "0.0.0.0"}) as place:
+            for host, source, codes in (
+                ("127.0.0.1", "127.0.0.1", 1),
+                (outer, outer, 1),
+                ("127.0.0.1", outer, 0),
+            ):
+                reader, writer = await asyncio.open_connection(host, place.port, local_addr=(source, 0))
+                writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                assert (await reader.read()).decode().count('class="code"') == codes, (host, source)
+                writer.close()
 
     run(story())

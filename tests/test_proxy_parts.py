@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pos_hardware_proxy import escpos, picture, security, spool, status, words
 from pos_hardware_proxy.config import Config, ConfigError
+from proxy_shop import BESIDE
 
 GOOD = """
 [proxy]
@@ -55,6 +56,8 @@ def test_configuration_is_read(tmp_path):
         (('name = "receipt"', 'name = "receipt"\nwidth = 5'), "Possible: 200 to 1024"),
         (('name = "receipt"', 'name = "receipt"\nconfirm = "yes"'), "process-id"),
         (("[proxy]", "[proxy"), "is not TOML"),
+        (('state = "/tmp/x"', 'state = "/tmp/x"\ntls = true\nport = 8070'), "plain_port = 8070 is port, too"),
+        (('state = "/tmp/x"', 'state = "/tmp/x"\nhosts = ["レジ.local"]'), "ASCII"),
         (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow=dsrdtr"), "does nothing on Linux"),
         (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow=hardware"), "Possible: none, rtscts, xonxoff"),
         (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow="), "Possible: none, rtscts, xonxoff"),
@@ -67,6 +70,11 @@ def test_configuration_says_what_is_wrong(tmp_path, change, says):
     with pytest.raises(ConfigError) as error:
         load(tmp_path, GOOD.replace(*change))
     assert says in str(error.value)
+
+
+def test_the_example_is_right():
+    config = Config.load(BESIDE / "example.toml")
+    assert (config.tls, config.plain_port, config.page_from_network) == (False, 8070, False)
 
 
 def test_two_printers_of_one_name(tmp_path):

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from .config import Config, ConfigError
-from .http import GATE
+from .http import CERTIFICATES, GATE
+from .security import CannotStart
 from .serve import serving
 from .web import make_app
 
@@ -31,9 +32,14 @@ def main():
     if arguments.check:
         print(f"{arguments.config}: {len(config.printers)} printers, fine.")
         return
-    app = make_app(config)
+    try:
+        app = make_app(config)
+    except CannotStart as error:
+        sys.exit(str(error))
     if not app[GATE].keys.secret:
         print(f"Not connected with Odoo yet. Code: {app[GATE].pairing.offer()} (10 minutes)", flush=True)
+    if app[CERTIFICATES]:
+        print(f"Fingerprint of the certificate for tills: {app[CERTIFICATES].fingerprint}", flush=True)
     asyncio.run(_serve(app))
 
 

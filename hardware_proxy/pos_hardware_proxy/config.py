@@ -80,6 +80,8 @@ class Config:
 
     :param listen: address to listen on; the machine itself unless a shop network is named
     :param state: folder of the spool and of the keys
+    :param tls: whether the port speaks HTTPS, with a certificate of the proxy's own authority
+    :param plain_port: with TLS: port where tills get the authority's certificate by plain HTTP; 0: none
     :param origins: web addresses of Odoo whose pages may print, ``https://erp.example.jp``
     :param hosts: names by which this proxy is called besides its addresses, against DNS rebinding
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
@@ -91,6 +93,8 @@ class Config:
     name: str = "POS hardware proxy"
     listen: str = "127.0.0.1"
     port: int = 8069
+    tls: bool = False
+    plain_port: int = 8070
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     without_token: bool = False
@@ -126,7 +130,13 @@ class Config:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
                 raise ConfigError(f'origins: "{origin}" is not like "https://erp.example.jp" (no slash at the end).')
-        return cls(**devices, **proxy)
+        for host in proxy.get("hosts", ()):
+            if not host.isascii():
+                raise ConfigError(f'hosts: "{host}" must be written in ASCII (xn--…).')
+        config = cls(**devices, **proxy)
+        if config.tls and config.port == config.plain_port:
+            raise ConfigError(f"[proxy] plain_port = {config.port} is port, too. Give it another, or 0 for none.")
+        return config
 
 
 DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig}

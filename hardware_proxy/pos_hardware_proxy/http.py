@@ -14,6 +14,7 @@ BODY_S = 10.0  # for the whole body of a request
 PASSED_ON = {"Forwarded", "X-Forwarded-For", "Via"}
 PROXY = web.AppKey("proxy", Proxy)
 GATE = web.AppKey("gate", Gate)
+CERTIFICATES = web.AppKey("certificates", object)  # certificates.Certificates, or None without TLS
 TOLD = web.AppKey("told", object)  # doors.stock.Told
 
 

@@ -19,6 +19,8 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from .addresses import machine_name
+
 SCHEME = "Till"
 CLOCK_S = 120  # how far a till's clock may be off
 PAIR_S, PAIR_TRIES = 600, 5
@@ -89,6 +91,16 @@ class Pairing:
         return False
 
 
+def write_private(path, data):
+    """A file only this program's user can read: whole, or as it was."""
+    part = path.with_suffix(".part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.rename(path)
+
+
 @dataclass
 class Keys:
     """Identity of this proxy and the secret it shares with Odoo, in a file only its user can read."""
@@ -110,12 +122,7 @@ class Keys:
         self._write()
 
     def _write(self):
-        part = self.path.with_suffix(".part")
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            json.dump({"proxy_id": self.proxy_id, "secret": self.secret}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.rename(self.path)
+        write_private(self.path, json.dumps({"proxy_id": self.proxy_id, "secret": self.secret}).encode())
 
 
 @dataclass
@@ -140,7 +147,7 @@ class Gate:
             return
         except ValueError:
             pass
-        if name not in {"localhost", *self.config.hosts}:
+        if name not in {"localhost", machine_name(), *self.config.hosts}:
             raise Denied(f"This proxy is not called {name or 'nothing'}.", "host", 421)
 
     def origin(self, origin, host, scheme):

@@ -2,14 +2,19 @@
 """The ports on which the proxy listens, and how much one visitor may take of them."""
 
 import asyncio
+import logging
 from collections import Counter
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from .http import PROXY
+from .http import CERTIFICATES, PROXY
+from .tasks import end
 
+_logger = logging.getLogger(__name__)
 IDLE_S = 30.0  # a connection without a whole request, be its headers dripping or none
+HANDSHAKE_S = 10.0
+KEEP_S = 60.0  # between two looks at the certificate and at this machine's addresses
 STOP_S = 2.0  # for those who are being answered, when the proxy is told to stop
 PER_ADDRESS, ALTOGETHER = 32, 256  # connections at once; a browser opens six
 
@@ -17,17 +22,39 @@ PER_ADDRESS, ALTOGETHER = 32, 256  # connections at once; a browser opens six
 @asynccontextmanager
 async def serving(app):
     """Serve ``app`` as configured, for as long as the context lives; gives its ports, the main one first."""
-    config = app[PROXY].config
+    config, certificates = app[PROXY].config, app[CERTIFICATES]
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=STOP_S)
     await runner.setup()
-    visitors, doors = Visitors(runner.server), []
+    visitors, doors, keeper = Visitors(runner.server), [], None
     try:
-        doors.append(await asyncio.get_running_loop().create_server(visitors, config.listen, config.port))
+        doors.append(await _listen(visitors, config.listen, config.port, certificates and certificates.context))
+        if certificates and config.plain_port:
+            doors.append(await _listen(visitors, config.listen, config.plain_port))
+        if certificates:
+            keeper = asyncio.create_task(_keep(certificates))
         yield [door.sockets[0].getsockname()[1] for door in doors]
     finally:
+        if keeper:
+            await end(keeper)
         for door in doors:
             door.close()
         await runner.cleanup()
+
+
+async def _listen(visitors, host, port, tls=None):
+    patience = {"ssl": tls, "ssl_handshake_timeout": HANDSHAKE_S} if tls else {}
+    return await asyncio.get_running_loop().create_server(visitors, host, port, **patience)
+
+
+async def _keep(certificates):
+    """Certificates end, and machines get other addresses."""
+    while True:
+        try:
+            if certificates.renew():
+                _logger.info("The server's certificate was made anew; it ends %s.", certificates.server.end)
+        except Exception:  # a full disk, say: the old one is good for weeks
+            _logger.exception("The server's certificate could not be made anew.")
+        await asyncio.sleep(KEEP_S)
 
 
 class Visitors:
@@ -62,11 +89,11 @@ class Visit(asyncio.Protocol):
         self._visitors, self._protocol, self._address = visitors, protocol, None
 
     def connection_made(self, transport):
-        address = transport.get_extra_info("peername")[0]
-        if not self._visitors.enter(address):
+        peer = transport.get_extra_info("peername")  # None: gone already
+        if not peer or not self._visitors.enter(peer[0]):
             transport.abort()
             return
-        self._address = address
+        self._address = peer[0]
         self._protocol.connection_made(transport)
 
     def connection_lost(self, exc):

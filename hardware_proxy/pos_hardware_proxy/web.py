@@ -6,9 +6,9 @@ import time
 
 from aiohttp import web
 
-from .doors import devices, epos, hw_proxy, jobs, pages
+from .doors import certificate, devices, epos, hw_proxy, jobs, pages
 from .doors.stock import Told
-from .http import GATE, PROXY, TOLD
+from .http import CERTIFICATES, GATE, PROXY, TOLD, is_here
 from .link import LinkError
 from .picture import MAX_BODY, PictureError
 from .proxy import Proxy, Refused
@@ -25,8 +25,13 @@ def make_app(config):
     app[PROXY] = Proxy(config)
     app[GATE] = Gate(config, Keys(config.state / "keys.json"))
     app[TOLD] = Told()
+    app[CERTIFICATES] = None
+    if config.tls:
+        from .certificates import Certificates
+
+        app[CERTIFICATES] = Certificates(config)
     app.cleanup_ctx.append(_running)
-    for door in (jobs, devices, hw_proxy, epos, pages):
+    for door in (jobs, devices, hw_proxy, epos, pages, certificate):
         app.add_routes(door.routes)
     return app
 
@@ -48,6 +53,7 @@ async def gate(request, handler):
             judge.origin(origin, request.host, request.scheme)
             headers = _cors(origin)  # a page that may not ask may not read the answer either
         judge.rate(request.remote)
+        _only_secure(request)
         if request.method == "OPTIONS":
             response = web.Response(status=204)
         else:
@@ -57,6 +63,15 @@ async def gate(request, handler):
     if not response.prepared:
         response.headers.update(headers)
     return response
+
+
+def _only_secure(request):
+    """With TLS, the plain port is for the certificate, which a till cannot get otherwise, and for this machine."""
+    if not request.app[CERTIFICATES] or request.secure or request.path in certificate.PLAIN or is_here(request):
+        return
+    if request.path == "/":
+        raise web.HTTPFound("/install")
+    raise Denied("This proxy is asked by https:// only.", "tls")
 
 
 def _cors(origin):

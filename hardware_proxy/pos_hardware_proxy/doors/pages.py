@@ -13,15 +13,16 @@ from html import escape
 from aiohttp import web
 from PIL import Image, ImageDraw, ImageFont
 
-from ..http import GATE, PROXY, body_of, is_here, json_of
+from ..http import CERTIFICATES, GATE, PROXY, body_of, is_here, json_of
 from ..picture import pack
 from ..proxy import Refused
 from ..security import Denied
 from ..spool import UNKNOWN, Job
-from ..words import LANGUAGES, PAGE, REASONS, STATES, say
+from ..words import CERTIFICATE, LANGUAGES, PAGE, REASONS, STATES, say
 
 routes = web.RouteTableDef()
-HEAD = """<!doctype html><html lang="{language}"><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+REFRESH = '<meta http-equiv="refresh" content="5">'
+HEAD = """<!doctype html><html lang="{language}"><meta charset="utf-8">{refresh}
 <meta name="viewport" content="width=device-width"><title>{name}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 1.5rem auto; padding: 0 1rem; color: #222; }}
@@ -54,14 +55,20 @@ async def pair(request):
 
 @routes.get("/")
 async def page(request):
-    language = _language(request)
+    language = language_of(request)
     proxy, gate = request.app[PROXY], request.app[GATE]
-    parts = [HEAD.format(language=language, name=escape(proxy.config.name))]
+    parts = [HEAD.format(language=language, name=escape(proxy.config.name), refresh=REFRESH)]
     if proxy.config.without_token:
         parts.append(f'<p class="note">{say(PAGE, "open_door", language)}</p>')
     parts.append(f"<h2>{say(PAGE, 'printers', language)}</h2>{_printers(proxy, may_act(request), language)}")
     parts.append(f"<h2>{say(PAGE, 'jobs', language)}</h2>{_jobs(proxy, may_act(request), language)}")
     parts.append(f"<h2>{say(PAGE, 'pairing', language)}</h2>{_pairing(request, gate, language)}")
+    if request.app[CERTIFICATES]:
+        end = f"{request.app[CERTIFICATES].server.end:%Y-%m-%d}"
+        parts.append(
+            f'<p><a href="/install?lang={language}">{say(CERTIFICATE, "title", language)}</a> '
+            f"({say(CERTIFICATE, 'server_end', language)}: {end})"
+        )
     return web.Response(text="".join(parts), content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
@@ -104,7 +111,8 @@ def _only_actors(request):
         )
 
 
-def _language(request):
+def language_of(request):
+    """``ja`` or ``en``, as the visitor has chosen or his browser says."""
     wanted = request.query.get("lang") or request.headers.get("Accept-Language", "ja")[:2]
     return wanted if wanted in LANGUAGES else "en"
 
