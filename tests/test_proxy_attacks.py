@@ -371,7 +371,7 @@ def test_another_machine_is_told_apart_by_its_address(tmp_path):
         pytest.skip("this machine has no address but loopback")
 
     async def story():
-        async with shop(tmp_path, settings={"listen": "0.0.0.0"}) as place:
+        async with shop(tmp_path, settings={"listen": "0.0.0.0", "mdns": False}) as place:
             for host, source, codes in (
                 ("127.0.0.1", "127.0.0.1", 1),
                 (outer, outer, 1),

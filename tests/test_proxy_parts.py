@@ -57,6 +57,7 @@ def test_configuration_is_read(tmp_path):
         (('name = "receipt"', 'name = "receipt"\nconfirm = "yes"'), "process-id"),
         (("[proxy]", "[proxy"), "is not TOML"),
         (('state = "/tmp/x"', 'state = "/tmp/x"\ntls = true\nport = 8070'), "plain_port = 8070 is port, too"),
+        (('state = "/tmp/x"', 'state = "/tmp/x"\nmdns = "no"'), "mdns must be true or false"),
         (('state = "/tmp/x"', 'state = "/tmp/x"\nhosts = ["レジ.local"]'), "ASCII"),
         (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow=dsrdtr"), "does nothing on Linux"),
         (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow=hardware"), "Possible: none, rtscts, xonxoff"),
@@ -74,7 +75,7 @@ def test_configuration_says_what_is_wrong(tmp_path, change, says):
 
 def test_the_example_is_right():
     config = Config.load(BESIDE / "example.toml")
-    assert (config.tls, config.plain_port, config.page_from_network) == (False, 8070, False)
+    assert (config.tls, config.plain_port, config.mdns, config.page_from_network) == (False, 8070, None, False)
 
 
 def test_two_printers_of_one_name(tmp_path):

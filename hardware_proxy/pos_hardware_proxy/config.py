@@ -82,6 +82,7 @@ class Config:
     :param state: folder of the spool and of the keys
     :param tls: whether the port speaks HTTPS, with a certificate of the proxy's own authority
     :param plain_port: with TLS: port where tills get the authority's certificate by plain HTTP; 0: none
+    :param mdns: whether it is announced in the shop's network; None: when it listens beyond this machine
     :param origins: web addresses of Odoo whose pages may print, ``https://erp.example.jp``
     :param hosts: names by which this proxy is called besides its addresses, against DNS rebinding
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
@@ -95,6 +96,7 @@ class Config:
     port: int = 8069
     tls: bool = False
     plain_port: int = 8070
+    mdns: bool | None = None
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     without_token: bool = False
@@ -164,7 +166,7 @@ def _known(row, cls, where, without=frozenset()):
     for key, value in row.items():
         if key not in types:
             raise ConfigError(f"{where} {key} is not known. There are: {', '.join(types)}.")
-        wanted = {str: str, int: int, bool: bool, int | None: int, Path: str}.get(types[key])
+        wanted = {str: str, int: int, bool: bool, int | None: int, bool | None: bool, Path: str}.get(types[key])
         if wanted and (not isinstance(value, wanted) or (wanted is int and isinstance(value, bool))):
             kind = {str: "a text in quotes", int: "a whole number", bool: "true or false"}[wanted]
             raise ConfigError(f"{where} {key} must be {kind}, not {value!r}.")

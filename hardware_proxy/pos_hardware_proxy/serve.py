@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from .http import CERTIFICATES, PROXY
+from .announce import Announcer
+from .http import CERTIFICATES, GATE, PROXY
 from .tasks import end
 
 _logger = logging.getLogger(__name__)
@@ -30,9 +31,10 @@ async def serving(app):
         doors.append(await _listen(visitors, config.listen, config.port, certificates and certificates.context))
         if certificates and config.plain_port:
             doors.append(await _listen(visitors, config.listen, config.plain_port))
-        if certificates:
-            keeper = asyncio.create_task(_keep(certificates))
-        yield [door.sockets[0].getsockname()[1] for door in doors]
+        ports = [door.sockets[0].getsockname()[1] for door in doors]
+        announcer = Announcer(config, app[GATE].keys.proxy_id, ports[0])
+        keeper = asyncio.create_task(_keep(certificates, announcer))
+        yield ports
     finally:
         if keeper:
             await end(keeper)
@@ -46,15 +48,19 @@ async def _listen(visitors, host, port, tls=None):
     return await asyncio.get_running_loop().create_server(visitors, host, port, **patience)
 
 
-async def _keep(certificates):
-    """Certificates end, and machines get other addresses."""
-    while True:
-        try:
-            if certificates.renew():
-                _logger.info("The server's certificate was made anew; it ends %s.", certificates.server.end)
-        except Exception:  # a full disk, say: the old one is good for weeks
-            _logger.exception("The server's certificate could not be made anew.")
-        await asyncio.sleep(KEEP_S)
+async def _keep(certificates, announcer):
+    """What changes while it runs: certificates end, and machines get other addresses."""
+    try:
+        while True:
+            try:
+                if certificates and certificates.renew():
+                    _logger.info("The server's certificate was made anew; it ends %s.", certificates.server.end)
+            except Exception:  # a full disk, say: the old one is good for weeks
+                _logger.exception("The server's certificate could not be made anew.")
+            await announcer.refresh()
+            await asyncio.sleep(KEEP_S)
+    finally:
+        await announcer.stop()
 
 
 class Visitors:
