@@ -79,7 +79,7 @@ class Till:
 
 
 class Shop:
-    """The proxy in this process; ``restart()`` as after a crash: nothing is ended in good order."""
+    """The proxy in this process, opened and closed in good order; for what dies see :class:`Process`."""
 
     def __init__(self, folder, printers, **settings):
         self.folder, self.devices, self.settings = folder, printers, settings
