@@ -120,12 +120,19 @@ def test_only_what_others_can_reach_is_announced(tmp_path, zeroconf, monkeypatch
     run(story())
 
 
-@pytest.mark.parametrize("trouble", [OSError(19, "No such device"), ImportError("No module named 'zeroconf'")])
-def test_a_network_without_multicast_breaks_nothing(tmp_path, monkeypatch, caplog, trouble):
-    async def start(announcer):
+@pytest.mark.parametrize(
+    "place, trouble",
+    [
+        ("Announcer._start", OSError(19, "No such device")),
+        ("Announcer._start", ImportError("No module named 'zeroconf'")),
+        ("reachable", ImportError("No module named 'ifaddr'")),
+    ],
+)
+def test_a_network_without_multicast_breaks_nothing(tmp_path, monkeypatch, caplog, place, trouble):
+    def fail(_argument):
         raise trouble
 
-    monkeypatch.setattr(announce.Announcer, "_start", start)
+    monkeypatch.setattr(f"pos_hardware_proxy.announce.{place}", fail)
     monkeypatch.setattr(serve, "KEEP_S", 0.02)
     caplog.set_level(logging.INFO)
 
