@@ -1,23 +1,29 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """A shop for tests of the hardware proxy: virtual printers, the proxy, and a till, all over real sockets."""
 
+import asyncio
 import json
+import socket
+import ssl
+import sys
 import time
 import uuid
 import zlib
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import aiohttp
-from aiohttp import web
 from pos_hardware_proxy.config import Config, PrinterConfig
-from pos_hardware_proxy.http import GATE, PROXY
-from pos_hardware_proxy.security import make_claims, signature, till_key
+from pos_hardware_proxy.http import CERTIFICATES, GATE, PROXY
+from pos_hardware_proxy.security import Keys, make_claims, signature, till_key
+from pos_hardware_proxy.serve import serving
 from pos_hardware_proxy.virtual_printer import VirtualPrinter
 from pos_hardware_proxy.web import make_app
 
 ORIGIN = "https://erp.example.jp"
 SECRET = "s" * 32
 WIDTH = 576
+BESIDE = Path(__file__).resolve().parent.parent / "hardware_proxy"
 
 
 def paper(seed=1, rows=120):
@@ -32,14 +38,18 @@ class Till:
         self.session, self.url = session, url
         self.claims = make_claims(proxy_id, "till 1", scopes, 3600)
         self.key = till_key(SECRET, self.claims)
-        self.last = 0
+        self.last = self.late = 0  # late: milliseconds that a request was under way
+
+    def sign(self, method, path, body=b""):
+        """The header Authorization of a request."""
+        self.last = max(self.last + 1, time.time_ns() // 1_000_000)  # two requests never carry the same moment
+        moment = str(self.last - self.late)
+        sent = signature(self.key, method, path, body, moment, self.claims)
+        return f"Till {self.claims}.{moment}.{sent}"
 
     async def ask(self, method, path, body=b"", headers=None, **options):
         """(status, answer) of a signed request."""
-        self.last = max(self.last + 1, time.time_ns() // 1_000_000)  # two requests never carry the same moment
-        moment = str(self.last)
-        sent = signature(self.key, method, path, body, moment, self.claims)
-        headers = {"Origin": ORIGIN, "Authorization": f"Till {self.claims}.{moment}.{sent}", **(headers or {})}
+        headers = {"Origin": ORIGIN, "Authorization": self.sign(method, path, body), **(headers or {})}
         async with self.session.request(method, self.url + path, data=body, headers=headers, **options) as response:
             return response.status, await response.json()
 
@@ -69,23 +79,23 @@ class Till:
 
 
 class Shop:
-    """The proxy in this process; ``restart()`` as after a crash: nothing is ended in good order."""
+    """The proxy in this process, opened and closed in good order; for what dies see :class:`Process`."""
 
     def __init__(self, folder, printers, **settings):
         self.folder, self.devices, self.settings = folder, printers, settings
 
     async def open(self):
-        self.config = Config(state=self.folder, origins=(ORIGIN,), printers=self.printer_configs(), **self.settings)
+        settings = {"origins": (ORIGIN,), "printers": self.printer_configs(), "port": 0, **self.settings}
+        self.config = Config(state=self.folder, **settings)
         app = make_app(self.config)
         self.proxy, self.gate = app[PROXY], app[GATE]
         self.gate.keys.pair(SECRET)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
-        self.session = aiohttp.ClientSession()
+        self._serving = AsyncExitStack()
+        ports = await self._serving.enter_async_context(serving(app))
+        self.port, *_plain = ports
+        self.certificates = app[CERTIFICATES]
+        self.url = f"{'https' if self.config.tls else 'http'}://127.0.0.1:{self.port}"
+        self.session = client(self.certificates.pem if self.config.tls else None)
         self.till = Till(self.session, self.url, self.gate.keys.proxy_id)
 
     def printer_configs(self):
@@ -96,7 +106,7 @@ class Shop:
 
     async def close(self):
         await self.session.close()
-        await self._runner.cleanup()
+        await self._serving.aclose()
 
 
 @asynccontextmanager
@@ -115,6 +125,63 @@ async def shop(folder, printers=None, settings=None, **state):
         await place.close()
         for device, _options in devices.values():
             await device.stop()
+
+
+class Process:
+    """The proxy as a program of its own, which can be killed."""
+
+    def __init__(self, folder, addresses, lines=""):
+        self.folder, self.file = folder, folder / "proxy.toml"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.keys = Keys(folder / "keys.json")
+        self.keys.pair(SECRET)
+        printers = "".join(f'[[printer]]\nname = "p{n}"\naddress = "{a}"\n' for n, a in enumerate(addresses))
+        self.file.write_text(
+            f'[proxy]\nstate = "{folder}"\nport = {self.port}\norigins = ["{ORIGIN}"]\n{lines}{printers}'
+        )
+
+    async def start(self):
+        program = (sys.executable, "-m", "pos_hardware_proxy", "--config", str(self.file))
+        self.running = await asyncio.create_subprocess_exec(*program, cwd=BESIDE)
+        limit = time.monotonic() + 30
+        while True:
+            try:
+                async with self.session.get(f"{self.url}/health"):
+                    return
+            except aiohttp.ClientConnectionError:
+                assert self.running.returncode is None and time.monotonic() < limit, "it does not start"
+                await asyncio.sleep(0.05)
+
+    async def kill(self):
+        """As when the power fails: it is not asked."""
+        self.running.kill()
+        await self.running.wait()
+
+
+@asynccontextmanager
+async def process(folder, addresses, lines=""):
+    """A :class:`Process` with printers at these addresses, and ``lines`` more in its file."""
+    place = Process(folder, addresses, lines)
+    async with aiohttp.ClientSession() as place.session:
+        place.till = Till(place.session, place.url, place.keys.proxy_id)
+        await place.start()
+        try:
+            yield place
+        finally:
+            await place.kill()
+
+
+def client(pem=None):
+    """A browser that trusts the authority ``pem``, and no other."""
+    trust = ssl.create_default_context(cadata=pem.decode()) if pem else True
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def on_paper(device):

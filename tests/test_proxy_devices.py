@@ -5,14 +5,19 @@ import asyncio
 import json
 import os
 import pty
+import termios
+import threading
 import time
 import tty
 from decimal import Decimal
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pos_hardware_proxy import serial_line
 from pos_hardware_proxy.config import ScaleConfig, ScannerConfig
+from pos_hardware_proxy.link import FileLink, open_link
 from pos_hardware_proxy.scale import Weight, parse
 from pos_hardware_proxy.scanner import EVENT, Keyboard, Scans
 from proxy_shop import ORIGIN, Till, shop
@@ -25,14 +30,18 @@ def run(coroutine):
     return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
-def keys(*codes):
-    """Bytes of a keyboard on which these keys are pressed and released; negative: held until the end of the call."""
+def keys(*codes, at=0.0):
+    """Bytes of a keyboard on which these keys are pressed and released; negative: held until the end of the call.
+
+    :param at: seconds by the clock of the events
+    """
+    moment = int(at), round(at % 1 * 1e6)
     held = [-code for code in codes if code < 0]
     events = [(code, 1) for code in held]
     for code in codes:
         events += [(code, 1), (code, 0)] if code > 0 else []
     events += [(code, 0) for code in held]
-    return b"".join(EVENT.pack(0, 0, 1, code, value) + EVENT.pack(0, 0, 0, 0, 0) for code, value in events)
+    return b"".join(EVENT.pack(*moment, 1, code, value) + EVENT.pack(*moment, 0, 0, 0) for code, value in events)
 
 
 def digits(text):
@@ -54,11 +63,18 @@ def test_the_separator_of_gs1_survives():
 
 def test_a_pause_ends_a_code():
     board = Keyboard()
-    assert board.feed(keys(*digits("12")), 1.0) == []
+    assert board.feed(keys(*digits("12"), at=100), 1.0) == []
     assert board.due(1.01) == ""
     assert board.due(1.2) == "12"
-    board.feed(keys(*digits("3")), 2.0)
-    assert board.feed(keys(*digits("4"), ENTER), 3.0) == ["3", "4"]
+    board.feed(keys(*digits("3"), at=101), 2.0)
+    assert board.feed(keys(*digits("4"), ENTER, at=102), 2.0) == ["3", "4"]  # read at once, typed apart
+
+
+def test_a_busy_machine_does_not_tear_a_code():
+    """Read a second late, but typed in one go by the events' own clock."""
+    board = Keyboard()
+    assert board.feed(keys(*digits("4901"), at=100.0), 1.0) == []
+    assert board.feed(keys(*digits("2345"), ENTER, at=100.04), 2.0) == ["49012345"]
 
 
 @given(st.binary(max_size=400), st.integers(1, 40))
@@ -182,6 +198,100 @@ def test_scans_are_given_out_once(tmp_path):
             async with place.session.post(f"{place.url}/hw_proxy/scanner", data=body, headers=headers) as response:
                 assert (await response.json())["result"] == "first"
         line.close()
+
+    run(story())
+
+
+@pytest.mark.parametrize("door", ["/scans", "/hw_proxy/scanner"])
+def test_a_till_that_has_gone_eats_no_scan(tmp_path, door):
+    """It asked, and its socket was closed before anything was scanned: the code is for who asks next."""
+
+    async def story():
+        async with shop(tmp_path, settings=OPEN) as place:
+            asker = till(place)
+            if door == "/scans":
+                gone = asyncio.create_task(asker.ask("GET", "/scans?wait=30"))
+            else:
+                headers = {"Origin": ORIGIN, "Content-Type": "application/json"}
+                gone = asyncio.create_task(_post(f"{place.url}{door}", '{"id": 1}', headers))
+            await asyncio.sleep(0.2)
+            gone.cancel()  # closes its connection
+            await asyncio.wait([gone])
+            await asyncio.sleep(0.2)
+            waiting = asyncio.create_task(asker.ask("GET", "/scans?wait=10"))
+            await asyncio.sleep(0.2)
+            place.proxy.scans.add("4901234567894")
+            assert (await waiting)[1] == {"code": "4901234567894"}
+
+    run(story())
+
+
+async def _post(url, body, headers):
+    async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as response:
+        return await response.json()
+
+
+# -- serial lines ----------------------------------------------------------------------------------
+def test_a_serial_line_is_set_as_its_address_says():
+    def settings(query):
+        return serial_line.options(f"serial:///dev/ttyS0{query}")
+
+    plain = settings("")
+    assert (plain["baudrate"], plain["rtscts"], plain["xonxoff"]) == (38400, False, False)
+    assert settings("?flow=rtscts") == {**plain, "rtscts": True}
+    assert settings("?baud=9600&bits=7&parity=E&stop=2&flow=xonxoff") == {
+        "baudrate": 9600, "bytesize": 7, "parity": "E", "stopbits": 2, "rtscts": False, "xonxoff": True,
+    }  # fmt: skip
+
+
+def test_flow_control_reaches_the_kernel():
+    async def story():
+        line = Line()
+        for flow, expected in (("none", 0), ("xonxoff", termios.IXON)):
+            link = await open_link(f"serial://{line.path}?flow={flow}", lambda data: None)
+            assert termios.tcgetattr(link.fileno())[0] & termios.IXON == expected
+            await link.close()
+        line.close()
+
+    run(story())
+
+
+def test_closing_a_serial_line_stops_nobody(monkeypatch):
+    """Its close() hangs as the kernel's does behind a printer that takes nothing; meanwhile all else goes on."""
+    monkeypatch.setattr("pos_hardware_proxy.link.DRAIN_S", 0.1)
+    monkeypatch.setattr("pos_hardware_proxy.link.Link.unsent", lambda link: 9)
+    hung, let_go = threading.Event(), threading.Event()
+
+    class Port:
+        def close(self):
+            hung.set()
+            assert let_go.wait(30)
+
+    async def story():
+        ours, theirs = pty.openpty()
+        closing = asyncio.create_task(FileLink(theirs, lambda data: None, owner=Port()).close())
+        await asyncio.to_thread(hung.wait, 30)  # given up: nothing is drained for ever
+        assert not closing.done()
+        let_go.set()  # by this loop, which is not held
+        await closing
+        os.close(ours)
+        os.close(theirs)
+
+    run(story())
+
+
+def test_what_was_written_is_sent_before_a_line_is_closed(monkeypatch):
+    """As long as the device goes on taking bytes, however slowly, they are not thrown away."""
+    monkeypatch.setattr("pos_hardware_proxy.link.DRAIN_S", 0.5)
+    left = list(range(20, -1, -1))
+    monkeypatch.setattr("pos_hardware_proxy.link.Link.unsent", lambda link: left.pop(0) if left else 0)
+    monkeypatch.setattr("termios.tcflush", lambda *arguments: pytest.fail("thrown away"))
+
+    async def story():
+        ours, theirs = pty.openpty()
+        await FileLink(theirs, lambda data: None).close()
+        assert not left
+        os.close(ours)
 
     run(story())
 

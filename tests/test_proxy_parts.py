@@ -4,7 +4,9 @@
 import io
 import sqlite3
 import time
+import tracemalloc
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pos_hardware_proxy import escpos, picture, security, spool, status, words
 from pos_hardware_proxy.config import Config, ConfigError
+from proxy_shop import BESIDE
 
 GOOD = """
 [proxy]
@@ -53,12 +56,26 @@ def test_configuration_is_read(tmp_path):
         (('name = "receipt"', 'name = "receipt"\nwidth = 5'), "Possible: 200 to 1024"),
         (('name = "receipt"', 'name = "receipt"\nconfirm = "yes"'), "process-id"),
         (("[proxy]", "[proxy"), "is not TOML"),
+        (('state = "/tmp/x"', 'state = "/tmp/x"\ntls = true\nport = 8070'), "plain_port = 8070 is port, too"),
+        (('state = "/tmp/x"', 'state = "/tmp/x"\nmdns = "no"'), "mdns must be true or false"),
+        (('state = "/tmp/x"', 'state = "/tmp/x"\nhosts = ["レジ.local"]'), "ASCII"),
+        (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow=dsrdtr"), "does nothing on Linux"),
+        (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow=hardware"), "Possible: none, rtscts, xonxoff"),
+        (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?flow="), "Possible: none, rtscts, xonxoff"),
+        (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?baud=fast"), "a speed like"),
+        (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?parity=X"), "Possible: N, E"),
+        (("tcp://10.0.0.5:9100", "serial:///dev/ttyS0?speed=9600"), "speed is not known"),
     ],
 )
 def test_configuration_says_what_is_wrong(tmp_path, change, says):
     with pytest.raises(ConfigError) as error:
         load(tmp_path, GOOD.replace(*change))
     assert says in str(error.value)
+
+
+def test_the_example_is_right():
+    config = Config.load(BESIDE / "example.toml")
+    assert (config.tls, config.plain_port, config.mdns, config.page_from_network) == (False, 8070, None, False)
 
 
 def test_two_printers_of_one_name(tmp_path):
@@ -247,12 +264,17 @@ def test_bits_that_are_not_what_they_say(rows, data):
 
 
 def test_bits_that_would_fill_the_memory():
-    """A gigabyte of nothing in a megabyte: unpacked no further than announced."""
+    """256 megabytes of nothing in a quarter of a megabyte: unpacked no further than announced."""
     bomb = zlib.compress(bytes(1 << 28), 9)
-    with pytest.raises(picture.PictureError):
-        picture.from_bits(bomb, 576, 100)
-    with pytest.raises(picture.PictureError, match="cannot be printed"):
-        picture.from_bits(bomb, 576, 1 << 22)
+    tracemalloc.start()
+    try:
+        with pytest.raises(picture.PictureError, match="is not 576 × 100"):
+            picture.from_bits(bomb, 576, 100)
+        with pytest.raises(picture.PictureError, match="cannot be printed"):
+            picture.from_bits(bomb, 576, 1 << 22)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_files_become_black_and_white():
@@ -292,24 +314,33 @@ def sign(judge, method="PUT", path="/jobs/x", body=b"b", moment=None, scopes=("p
 def test_signed_requests_pass_once(judge):
     header = sign(judge)
     assert judge.scopes(header, "PUT", "/jobs/x", b"b") == {"print"}
-    with pytest.raises(security.Denied, match="sent before"):
+    with pytest.raises(security.Denied, match="sent before") as denied:
         judge.scopes(header, "PUT", "/jobs/x", b"b")
+    assert (denied.value.status, denied.value.code) == (401, "replayed")
+    judge.keys.pair("")
+    with pytest.raises(security.Denied, match="not paired") as denied:
+        judge.scopes(sign(judge), "PUT", "/jobs/x", b"b")
+    assert (denied.value.status, denied.value.code) == (401, "unpaired")
 
 
-def test_requests_signed_otherwise_do_not(judge):
+def test_requests_signed_otherwise_do_not(judge, tmp_path):
     old = str(int((time.time() - 300) * 1000))
-    for header, says in (
-        ("", "not signed"),
-        ("Bearer x", "not signed"),
-        (sign(judge, secret="t" * 32), "paired with"),
-        (sign(judge, body=b"other"), "paired with"),
-        (sign(judge, path="/jobs/y"), "paired with"),
-        (sign(judge, method="POST"), "paired with"),
-        (sign(judge, moment=old), "clocks"),
-        (sign(judge, lifetime=-1), "has ended"),
+    other = security.Gate(judge.config, replace(judge.keys, path=tmp_path / "other.json"))
+    for header, says, code in (
+        ("", "not signed", "unsigned"),
+        ("Bearer x", "not signed", "unsigned"),
+        (sign(judge, secret="t" * 32), "paired with", "other_odoo"),
+        (sign(judge, body=b"other"), "paired with", "other_odoo"),
+        (sign(judge, path="/jobs/y"), "paired with", "other_odoo"),
+        (sign(judge, method="POST"), "paired with", "other_odoo"),
+        (sign(other), "another proxy", "other_proxy"),
+        (sign(judge, moment=old), "clocks", "clock"),
+        (sign(judge, moment="soon"), "clocks", "clock"),
+        (sign(judge, lifetime=-1), "has ended", "expired"),
     ):
-        with pytest.raises(security.Denied, match=says):
+        with pytest.raises(security.Denied, match=says) as denied:
             judge.scopes(header, "PUT", "/jobs/x", b"b")
+        assert (denied.value.status, denied.value.code) == (401, code)
 
 
 def test_hosts_and_origins(judge):

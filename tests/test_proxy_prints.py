@@ -7,9 +7,10 @@ import uuid
 import zlib
 
 from pos_hardware_proxy.marks import reprint_mark
-from proxy_shop import WIDTH, on_paper, paper, shop
+from pos_hardware_proxy.virtual_printer import VirtualPrinter
+from proxy_shop import WIDTH, on_paper, paper, process, shop
 
-SOON = 4  # seconds: long before the answer would come by itself
+SOON = 4  # seconds: half of what a till waits, so a reason has come because it was known, not because time was up
 
 
 def run(coroutine):
@@ -54,7 +55,7 @@ def test_the_same_job_again_is_answered_not_printed(tmp_path):
     run(story())
 
 
-def test_paper_out_is_said_within_a_second_and_goes_on_by_itself(tmp_path):
+def test_paper_out_is_said_before_the_wait_is_over_and_goes_on_by_itself(tmp_path):
     async def story():
         async with shop(tmp_path, paper_end=True) as place:
             began = time.monotonic()
@@ -131,6 +132,20 @@ def test_somebody_saw_the_paper(tmp_path):
     run(story())
 
 
+def test_a_proxy_that_is_told_to_stop_stops(tmp_path, monkeypatch):
+    """Also when a job comes in that very moment."""
+    monkeypatch.setattr("pos_hardware_proxy.tasks.AGAIN_S", 0.1)
+
+    async def story():
+        async with shop(tmp_path) as place:
+            await asyncio.sleep(0.1)
+            place.proxy.printer().wake()
+            stopping = asyncio.create_task(place.proxy.printer().stop())
+            assert (await asyncio.wait([stopping], timeout=10))[0] == {stopping}
+
+    run(story())
+
+
 def test_a_dead_printer_does_not_delay_another(tmp_path):
     async def story():
         async with shop(tmp_path, {"receipt": {}, "kitchen": {"role": "kitchen"}}) as place:
@@ -166,15 +181,22 @@ def test_older_printers_confirm_by_queued_status_or_not_at_all(tmp_path):
     run(story())
 
 
-def test_a_proxy_that_died_while_printing_asks_somebody(tmp_path):
+def test_a_proxy_that_was_killed_while_printing_asks_somebody(tmp_path):
+    """A process of its own, killed in the middle of a receipt: started again, it neither forgets nor repeats it."""
+
     async def story():
-        async with shop(tmp_path, paper_speed=50) as place:
+        device = VirtualPrinter(paper_speed=50)
+        await device.start()
+        async with process(tmp_path, [f"tcp://127.0.0.1:{device.port}"]) as place:
             job = await place.till.print(paper(rows=2000), wait=0)
-            await until(lambda: place.proxy.spool.get(job["id"]).state == "printing")
-            await place.close()
-            await place.open()
-            assert place.proxy.spool.get(job["id"]).state == "unknown"
-            assert place.proxy.spool.get(job["id"]).reason == "stopped"
+            await until(lambda: "GS v 0" in device.ledger.commands)
+            await place.kill()
+            await place.start()
+            job = await place.till.see({**job, "face": ""})
+            assert (job["state"], job["reason"]) == ("unknown", "stopped")
+            assert (await place.till.print(paper(2)))["state"] == "printed"  # and nothing waits before it
+            assert on_paper(device)[-1] == paper(2)
+        await device.stop()
 
     run(story())
 
@@ -229,7 +251,7 @@ def test_a_printer_that_takes_no_more_is_no_riddle(tmp_path):
             assert (job["state"], job["reason"]) == ("printing", "paper_end")
             kind = {"Content-Type": "application/json"}
             status, answer = await place.till.ask("PUT", "/drawer/open-0001", b"{}", kind)
-            assert (status, answer["reason"]) == (503, "busy")
+            assert (status, answer["reason"]) == (503, "too_late")
             the(place).state.paper_left, the(place).state.paper_end = None, False
             await until(lambda: place.proxy.spool.get(job["id"]).state == "printed", 30)
             assert on_paper(the(place)) == [picture]
@@ -291,6 +313,29 @@ def test_every_job_that_waits_knows_why(tmp_path):
                 assert time.monotonic() - began < SOON
             the(place).power_on()
             await until(lambda: len(on_paper(the(place))) == 4)
+
+    run(story())
+
+
+def test_a_drawer_asked_for_too_long_ago_stays_shut(tmp_path):
+    """The moment that was signed counts: on the way, or behind another that holds the printer, it grew old."""
+
+    async def story():
+        kind = {"Content-Type": "application/json"}
+        async with shop(tmp_path) as place:
+            place.till.late = 4000
+            status, answer = await place.till.ask("PUT", "/drawer/open-0001", b"{}", kind)
+            assert (status, answer["reason"]) == (503, "too_late")
+            assert abs(answer["now"] - time.time() * 1000) < 60_000  # a till whose clock is wrong learns it here
+            await place.till.print(paper(), pulse=1)
+            place.till.late, printer = 1500, place.proxy.printer()
+            async with printer._lock:
+                status, answer = await place.till.ask("PUT", "/drawer/open-0002", b"{}", kind)
+            assert (status, answer["reason"]) == (503, "too_late")
+            assert not the(place).ledger.pulses
+            status, answer = await place.till.ask("PUT", "/drawer/open-0003", b"{}", kind)
+            assert (status, answer) == (200, {"outcome": "opened"})
+            assert len(the(place).ledger.pulses) == 1
 
     run(story())
 

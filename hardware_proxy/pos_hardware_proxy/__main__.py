@@ -4,14 +4,16 @@ pos-hardware-proxy --config FILE --check    say what is wrong with the file
 """
 
 import argparse
+import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 
-from aiohttp import web
-
 from .config import Config, ConfigError
-from .http import GATE
+from .http import CERTIFICATES, GATE
+from .security import CannotStart
+from .serve import serving
 from .web import make_app
 
 DEFAULT = Path("/etc/pos-hardware-proxy.toml")
@@ -30,11 +32,24 @@ def main():
     if arguments.check:
         print(f"{arguments.config}: {len(config.printers)} printers, fine.")
         return
-    app = make_app(config)
+    try:
+        app = make_app(config)
+    except CannotStart as error:
+        sys.exit(str(error))
     if not app[GATE].keys.secret:
         print(f"Not connected with Odoo yet. Code: {app[GATE].pairing.offer()} (10 minutes)", flush=True)
-    # Receipts' contents and tokens never stand in a request's line; still, nothing of requests is logged.
-    web.run_app(app, host=config.listen, port=config.port, access_log=None, print=None)
+    if app[CERTIFICATES]:
+        print(f"Fingerprint of the certificate for tills: {app[CERTIFICATES].fingerprint}", flush=True)
+    asyncio.run(_serve(app))
+
+
+async def _serve(app):
+    """Until told to stop."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with serving(app):
+        await told.wait()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from . import serial_line
+
 DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt printer takes
 CONFIRMATIONS = ("process-id", "queued-status", "none")
 ROLES = ("receipt", "kitchen")
@@ -78,20 +80,28 @@ class Config:
 
     :param listen: address to listen on; the machine itself unless a shop network is named
     :param state: folder of the spool and of the keys
+    :param tls: whether the port speaks HTTPS, with a certificate of the proxy's own authority
+    :param plain_port: with TLS: port where tills get the authority's certificate by plain HTTP; 0: none
+    :param mdns: whether it is announced in the shop's network; None: when it listens beyond this machine
     :param origins: web addresses of Odoo whose pages may print, ``https://erp.example.jp``
     :param hosts: names by which this proxy is called besides its addresses, against DNS rebinding
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
     :param without_token_drawer: whether they may open the drawer, too
+    :param page_from_network: whether the page prints tests and decides about papers also for other machines
     """
 
     state: Path
     name: str = "POS hardware proxy"
     listen: str = "127.0.0.1"
     port: int = 8069
+    tls: bool = False
+    plain_port: int = 8070
+    mdns: bool | None = None
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     without_token: bool = False
     without_token_drawer: bool = False
+    page_from_network: bool = False
     printers: tuple[PrinterConfig, ...] = field(default=())
     scanners: tuple[ScannerConfig, ...] = field(default=())
     scales: tuple[ScaleConfig, ...] = field(default=())
@@ -122,7 +132,13 @@ class Config:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
                 raise ConfigError(f'origins: "{origin}" is not like "https://erp.example.jp" (no slash at the end).')
-        return cls(**devices, **proxy)
+        for host in proxy.get("hosts", ()):
+            if not host.isascii():
+                raise ConfigError(f'hosts: "{host}" must be written in ASCII (xn--…).')
+        config = cls(**devices, **proxy)
+        if config.tls and config.port == config.plain_port:
+            raise ConfigError(f"[proxy] plain_port = {config.port} is port, too. Give it another, or 0 for none.")
+        return config
 
 
 DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig}
@@ -150,7 +166,7 @@ def _known(row, cls, where, without=frozenset()):
     for key, value in row.items():
         if key not in types:
             raise ConfigError(f"{where} {key} is not known. There are: {', '.join(types)}.")
-        wanted = {str: str, int: int, bool: bool, int | None: int, Path: str}.get(types[key])
+        wanted = {str: str, int: int, bool: bool, int | None: int, bool | None: bool, Path: str}.get(types[key])
         if wanted and (not isinstance(value, wanted) or (wanted is int and isinstance(value, bool))):
             kind = {str: "a text in quotes", int: "a whole number", bool: "true or false"}[wanted]
             raise ConfigError(f"{where} {key} must be {kind}, not {value!r}.")
@@ -168,6 +184,11 @@ def _device(row, kind, number):
             f'{where} address "{row["address"]}" is not one of tcp://10.0.0.5:9100, file:///dev/usb/lp0, '
             "serial:///dev/ttyUSB0?baud=38400."
         )
+    if parts.scheme == "serial":
+        try:
+            serial_line.options(row["address"])
+        except ValueError as error:
+            raise ConfigError(f"{where} address: {error}") from None
     for key, allowed in ALLOWED.items():
         if key in row and row[key] not in allowed:
             choices = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))

@@ -2,16 +2,19 @@
 """What the doors share: reading requests, and letting them pass."""
 
 import asyncio
+import ipaddress
 import json
 
 from aiohttp import web
 
 from .proxy import Proxy, Refused
-from .security import Denied, Gate
+from .security import Denied, Gate, moment_of
 
 BODY_S = 10.0  # for the whole body of a request
+PASSED_ON = {"Forwarded", "X-Forwarded-For", "Via"}
 PROXY = web.AppKey("proxy", Proxy)
 GATE = web.AppKey("gate", Gate)
+CERTIFICATES = web.AppKey("certificates", object)  # certificates.Certificates, or None without TLS
 TOLD = web.AppKey("told", object)  # doors.stock.Told
 
 
@@ -40,15 +43,15 @@ async def json_of(request):
 
 
 async def authorise(request, scope):
-    """Let the request pass when it is signed for ``scope``.
+    """Let the request pass when it is signed for ``scope``; when it was signed, in seconds since 1970.
 
     :raises Denied: it is not
     """
-    scopes = request.app[GATE].scopes(
-        request.headers.get("Authorization"), request.method, request.raw_path, await body_of(request)
-    )
+    header = request.headers.get("Authorization")
+    scopes = request.app[GATE].scopes(header, request.method, request.raw_path, await body_of(request))
     if scope not in scopes:
-        raise Denied(f"This till may not do that (it would need the right {scope}).")
+        raise Denied(f"This till may not do that (it would need the right {scope}).", "scope")
+    return moment_of(header)
 
 
 def authorise_stock(request, drawer=False):
@@ -58,9 +61,25 @@ def authorise_stock(request, drawer=False):
     """
     config = request.app[PROXY].config
     if not config.without_token:
-        raise Denied("Tills that are not paired may not print here (without_token = true allows it).")
+        raise Denied("Tills that are not paired may not print here (without_token = true allows it).", "without_token")
     if drawer and not config.without_token_drawer:
-        raise Denied("Tills that are not paired may not open the drawer here (without_token_drawer = true allows it).")
+        raise Denied(
+            "Tills that are not paired may not open the drawer here (without_token_drawer = true allows it).",
+            "without_token_drawer",
+        )
+
+
+def is_here(request):
+    """Whether it comes from a browser on this machine: from loopback, or from the very address it was sent to."""
+    peer, own = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
+    if request.headers.keys() & PASSED_ON:  # a web server on this machine handed it over
+        return False
+    return peer[0] == own[0] or ipaddress.ip_address(peer[0]).is_loopback
+
+
+def is_listening(request):
+    """Whether who asked is still there to hear the answer."""
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def seconds_of(request, longest):

@@ -10,8 +10,12 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import sys
 import termios
-from urllib.parse import parse_qsl, urlsplit
+import time
+from urllib.parse import urlsplit
+
+from . import serial_line
 
 CONNECT_S = 0.9  # on a shop's own network; a cashier is told within a second
 DRAIN_S = 2.0  # how long the other side may take to close after us
@@ -45,13 +49,17 @@ class Link:
         """The open device or socket."""
         raise NotImplementedError
 
+    def unsent(self):
+        """Bytes that wait on this side, not taken by the printer; 0 also for a device that cannot tell."""
+        left = bytearray(4)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, left)
+        return int.from_bytes(left, sys.byteorder)
+
     @property
     def is_stuck(self):
-        """Whether bytes wait on this side that the printer has not taken: whatever follows would wait, too."""
-        left = bytearray(4)
-        with contextlib.suppress(OSError):  # a device that cannot tell
-            fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, left)
-        return any(left)
+        """Whether whatever follows would wait, because earlier bytes do."""
+        return self.unsent() > 0
 
 
 class NetworkLink(Link):
@@ -174,12 +182,23 @@ class FileLink(Link):
                 task.cancel()
 
     async def close(self):
+        await self._drain()
         self._loop.remove_reader(self._fd)
         self.lost.set()
-        if self._owner:
-            self._owner.close()
-        else:
-            os.close(self._fd)
+        # The kernel may hold a serial line's close() for half a minute: everything else goes on meanwhile.
+        await asyncio.to_thread(self._owner.close if self._owner else lambda: os.close(self._fd))
+
+    async def _drain(self):
+        """Until the device has taken what was written; what it does not go on taking is thrown away."""
+        limit, left = time.monotonic() + DRAIN_S, self.unsent()
+        while left and not self.lost.is_set() and time.monotonic() < limit:
+            await asyncio.sleep(EMPTY_S)
+            now = self.unsent()
+            if now < left:
+                limit, left = time.monotonic() + DRAIN_S, now
+        if left:
+            with contextlib.suppress(termios.error, OSError):
+                termios.tcflush(self._fd, termios.TCOFLUSH)
 
 
 async def open_link(address, on_bytes):
@@ -198,18 +217,10 @@ async def open_link(address, on_bytes):
 def _serial(parts, on_bytes):
     import serial
 
-    options = dict(parse_qsl(parts.query))
+    options = serial_line.options(parts.geturl())
     try:
-        port = serial.Serial(
-            parts.path,
-            baudrate=int(options.get("baud", 38400)),
-            bytesize=int(options.get("bits", 8)),
-            parity=options.get("parity", "N"),
-            stopbits=int(options.get("stop", 1)),
-            rtscts=options.get("flow") == "rtscts",
-            dsrdtr=options.get("flow") == "dsrdtr",
-            exclusive=True,  # a second program would take half of the answers
-        )
+        # Exclusive: a second program would take half of the answers.
+        port = serial.Serial(parts.path, exclusive=True, **options)
     except (serial.SerialException, OSError) as error:
         missing = isinstance(error, OSError) and not os.path.exists(parts.path)
         raise LinkError("unplugged" if missing else "busy") from None

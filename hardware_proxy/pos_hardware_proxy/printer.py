@@ -16,6 +16,7 @@ from . import escpos, status
 from .link import LinkError, open_link
 from .marks import reprint_mark
 from .spool import PRINTED, PRINTING, UNKNOWN, WAITING
+from .tasks import end
 
 _logger = logging.getLogger(__name__)
 ANSWER_S = 0.5  # for a question of a byte or two
@@ -28,6 +29,11 @@ PULSE_S = 3.0  # a drawer opens now or not at all
 SEEN_S = 1.0  # the sensor's time to notice
 ABSENT = ("refused", "no_answer", "unreachable", "unplugged", "not_allowed", "busy", "silent", "lost")
 IDLE_CLOSE_S = 30.0  # then the line is given free for others
+
+
+def is_in_time(asked):
+    """Whether a drawer that was ``asked`` for then (seconds since 1970) is still wanted open."""
+    return time.time() - asked <= PULSE_S
 
 
 class Printer:
@@ -65,9 +71,7 @@ class Printer:
         self._task = asyncio.create_task(self._run(), name=f"printer {self.config.name}")
 
     async def stop(self):
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
         await self._hang_up()
 
     def wake(self):
@@ -261,7 +265,7 @@ class Printer:
             head = [escpos.FILL, escpos.INITIALISE]
             if self._hangs:
                 head.append(escpos.CUT)
-        if job.pulse and 0 <= time.time() - job.created < PULSE_S:
+        if job.pulse and is_in_time(job.created):
             head.append(escpos.pulse(self.config.drawer_pin))
         if question:
             head.append(escpos.ASB_ON)
@@ -282,26 +286,26 @@ class Printer:
         self.spool.explain(self.config.name, reason)
 
     # -- drawer ----------------------------------------------------------------------------------
-    async def open_drawer(self):
+    async def open_drawer(self, asked):
         """Pulse the drawer now or not at all.
 
+        :param asked: when somebody asked for it, in seconds since 1970
         :return: ``opened``, ``not_seen`` (the sensor did not move), ``pulsed`` (no sensor is known)
         :raises LinkError: no pulse was sent
         """
-        limit = time.monotonic() + PULSE_S
-        while self._lock.locked() and not self._stopped:
-            if time.monotonic() > limit:
-                raise LinkError("busy")
+        while self._lock.locked() and not self._stopped and is_in_time(asked):
             await asyncio.sleep(0.02)
+        if not is_in_time(asked):
+            raise LinkError("too_late")
         if self._stopped:
             # A receipt waits for paper in the printer; what is real-time passes it.
             await self._link.write(escpos.pulse_now(self.config.drawer_pin))
             return await self._seen()
         await self._lock.acquire()
         try:
-            if time.monotonic() > limit:  # another was quicker, and took long
-                raise LinkError("busy")
             await self._ready()
+            if not is_in_time(asked):  # another was quicker, or the printer slow to answer
+                raise LinkError("too_late")
             # In the buffer of a printer that is offline, or behind half a picture, it would come too late or never.
             command = escpos.pulse_now if self.status.trouble or self.torn else escpos.pulse
             await self._link.write(command(self.config.drawer_pin))

@@ -144,12 +144,14 @@ class Proxy:
         return new
 
     # -- drawer ----------------------------------------------------------------------------------
-    async def open_drawer(self, request_id, printer_name=None):
+    async def open_drawer(self, request_id, printer_name=None, asked=None):
         """Open the drawer once for ``request_id``, now or not at all: ``opened``, ``pulsed`` or ``not_seen``.
 
+        :param asked: when somebody asked for it, in seconds since 1970; now, unless it was under way for a while
         :raises LinkError: it was not pulsed
         :raises Refused: there is no drawer
         """
+        asked = time.time() if asked is None else asked
         printer = self.printer(printer_name)
         if not printer.config.drawer:
             raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
@@ -158,7 +160,7 @@ class Proxy:
                 raise Refused("The drawer was pulsed for this request before; whether it opened is not known.")
             while len(self._drawers) > 1000:
                 self._drawers.pop(next(iter(self._drawers)))
-            self._drawers[request_id] = asyncio.ensure_future(printer.open_drawer())
+            self._drawers[request_id] = asyncio.ensure_future(printer.open_drawer(asked))
         return await asyncio.shield(self._drawers[request_id])
 
     # -- for people ------------------------------------------------------------------------------
@@ -166,6 +168,7 @@ class Proxy:
         """State of everything, as plain data; no receipt's contents."""
         return {
             "name": self.config.name,
+            "now": round(time.time() * 1000),
             "up_seconds": round(time.time() - self.started),
             "printers": [self._printer_health(printer) for printer in self.printers.values()],
             "scanners": [{"name": s.config.name, "reason": s.reason} for s in self.scanners],

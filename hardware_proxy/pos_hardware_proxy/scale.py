@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from .link import LinkError, open_link
+from .tasks import end
 
 ASK, START, END, TROUBLE = b"W", 0x02, 0x0D, ord("?")
 ANSWER_S, POLL_S, RETRY_S = 0.5, 0.25, 1.0
@@ -60,9 +61,7 @@ class Scale:
         self._task = asyncio.create_task(self._run(), name=f"scale {self.config.name}")
 
     async def stop(self):
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
 
     @property
     def weight(self):

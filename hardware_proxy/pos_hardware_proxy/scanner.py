@@ -14,6 +14,7 @@ from collections import deque
 from urllib.parse import urlsplit
 
 from .link import LinkError, open_link
+from .tasks import end
 
 STALE_S = 5.0  # nobody waits longer for a beep; an old code would land in the next customer's order
 GAP_S = 0.05  # a scanner types faster than that; what follows a longer pause is another code
@@ -22,7 +23,7 @@ LONGEST = 512  # characters of a code
 
 EVENT = struct.Struct("llHHi")  # struct input_event of a 64-bit kernel: time, type, code, value
 EV_KEY, PRESSED, RELEASED = 1, 1, 0
-EVIOCGRAB = 0x40044590
+EVIOCGRAB, EVIOCSCLOCKID = 0x40044590, 0x400445A0
 SHIFTS, ENDS = (42, 54), (28, 96, 15)  # Enter, the keypad's Enter, Tab
 CONTROLS, BRACKET = (29, 97), 27  # Ctrl + ] is what many scanners type for GS1's separator
 LAYOUTS = {
@@ -52,10 +53,13 @@ class Scans:
             self._codes.append((time.monotonic(), code))
             self._news.set()
 
-    async def take(self, seconds):
-        """The oldest code that is not stale, as soon as there is one; None after ``seconds``."""
+    async def take(self, seconds, is_wanted=lambda: True):
+        """The oldest code that is not stale, as soon as there is one; None after ``seconds``.
+
+        :param is_wanted: asked before a code is given out; False: who asked has gone, the code is for the next
+        """
         limit = time.monotonic() + seconds
-        while True:
+        while is_wanted():
             while self._codes:
                 moment, code = self._codes.popleft()
                 if time.monotonic() - moment <= STALE_S:
@@ -68,7 +72,7 @@ class Scans:
 
 
 class Keyboard:
-    """Key events to codes.
+    """Key events to codes. Gaps are those between the events' own times: this program may come late to read them.
 
     :param layout: ``us`` or ``jp``, as the scanner is set
     """
@@ -77,29 +81,31 @@ class Keyboard:
         self._keys = dict(LAYOUTS[layout]) | KEYPAD
         for first, letters in LETTERS.items():
             self._keys |= {first + place: letter + letter.upper() for place, letter in enumerate(letters)}
-        self._held, self._code, self._last, self._rest = set(), [], 0.0, b""
+        self._held, self._code, self._rest = set(), [], b""
+        self._last = self._seen = 0.0  # when the last character was typed, by the events' clock and by ours
 
     def feed(self, data, now):
-        """Codes that are complete after these bytes of the device; ``now`` in seconds."""
+        """Codes that are complete after these bytes of the device, read at ``now`` (seconds)."""
         data = self._rest + data
         whole = len(data) // EVENT.size * EVENT.size
         self._rest = data[whole:]
         codes = []
-        for _seconds, _micros, kind, key, value in EVENT.iter_unpack(data[:whole]):
+        for seconds, micros, kind, key, value in EVENT.iter_unpack(data[:whole]):
             if kind == EV_KEY:
-                codes += self._key(key, value, now)
+                codes += self._key(key, value, seconds + micros / 1e6)
+                self._seen = now
         return codes
 
-    def _key(self, key, value, now):
+    def _key(self, key, value, moment):
         if value == RELEASED:
             self._held.discard(key)
             return
         if value != PRESSED:
             return  # a key held down repeats itself; a scanner does not
         self._held.add(key)
-        if self._code and now - self._last > GAP_S:
+        if self._code and moment - self._last > GAP_S:
             yield self._done()
-        self._last = now
+        self._last = moment
         if key in ENDS:
             yield self._done()
         elif self._held & set(CONTROLS):
@@ -111,7 +117,7 @@ class Keyboard:
 
     def due(self, now):
         """The code whose last character came longer ago than any gap within a code, or an empty text."""
-        return self._done() if self._code and now - self._last > GAP_S else ""
+        return self._done() if self._code and now - self._seen > GAP_S else ""
 
     def _done(self):
         code, self._code = "".join(self._code), []
@@ -147,9 +153,7 @@ class Scanner:
         self._task = asyncio.create_task(self._run(), name=f"scanner {self.config.name}")
 
     async def stop(self):
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
 
     async def _run(self):
         while True:
@@ -182,7 +186,7 @@ class Scanner:
 
 
 def _grab(link):
-    """Keep the keys for us. What is no input device (a pipe in tests) cannot be grabbed, and needs not be."""
+    """Keep the keys for us, timed by a clock nobody sets. A pipe, as in tests, can do neither and needs neither."""
     with contextlib.suppress(OSError):
+        fcntl.ioctl(link.fileno(), EVIOCSCLOCKID, struct.pack("i", time.CLOCK_MONOTONIC))
         fcntl.ioctl(link.fileno(), EVIOCGRAB, 1)
-

@@ -19,18 +19,24 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from .addresses import machine_name
+
 SCHEME = "Till"
 CLOCK_S = 120  # how far a till's clock may be off
 PAIR_S, PAIR_TRIES = 600, 5
 RATE, BURST = 20.0, 100.0  # requests per second and at once, per address
 
 
-class Denied(Exception):
-    """A request that is not served; the message is for people, ``status`` for HTTP."""
+class CannotStart(Exception):
+    """Keys on disk that cannot be used; the message is for people."""
 
-    def __init__(self, message, status=403):
+
+class Denied(Exception):
+    """A request that is not served; the message is for people, ``code`` for programs, ``status`` for HTTP."""
+
+    def __init__(self, message, code, status=403):
         super().__init__(message)
-        self.status = status
+        self.code, self.status = code, status
 
 
 def signature(key, method, path, body, moment, claims):
@@ -42,6 +48,11 @@ def signature(key, method, path, body, moment, claims):
     """
     parts = (method, path, hashlib.sha256(body).hexdigest(), moment, claims)
     return hmac.new(key, "\n".join(parts).encode(), hashlib.sha256).hexdigest()
+
+
+def moment_of(authorization):
+    """When a request was signed, in seconds since 1970; to be asked of one whose signature is right."""
+    return int(authorization.split(".")[1]) / 1000
 
 
 def till_key(secret, claims):
@@ -80,6 +91,16 @@ class Pairing:
         return False
 
 
+def write_private(path, data):
+    """A file only this program's user can read: whole, or as it was."""
+    part = path.with_suffix(".part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.rename(path)
+
+
 @dataclass
 class Keys:
     """Identity of this proxy and the secret it shares with Odoo, in a file only its user can read."""
@@ -101,12 +122,7 @@ class Keys:
         self._write()
 
     def _write(self):
-        part = self.path.with_suffix(".part")
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            json.dump({"proxy_id": self.proxy_id, "secret": self.secret}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.rename(self.path)
+        write_private(self.path, json.dumps({"proxy_id": self.proxy_id, "secret": self.secret}).encode())
 
 
 @dataclass
@@ -131,15 +147,17 @@ class Gate:
             return
         except ValueError:
             pass
-        if name not in {"localhost", *self.config.hosts}:
-            raise Denied(f"This proxy is not called {name or 'nothing'}.", 421)
+        if name not in {"localhost", machine_name(), *self.config.hosts}:
+            raise Denied(f"This proxy is not called {name or 'nothing'}.", "host", 421)
 
     def origin(self, origin, host, scheme):
         """:raises Denied: that page may not ask"""
         if not origin:
-            raise Denied("A request without Origin is not served.")
+            raise Denied("A request without Origin is not served.", "origin")
         if origin not in (*self.config.origins, f"{scheme}://{host}"):
-            raise Denied(f"Pages of {origin} may not use this proxy. Add it to origins in the configuration file.")
+            raise Denied(
+                f"Pages of {origin} may not use this proxy. Add it to origins in the configuration file.", "origin"
+            )
 
     def rate(self, address):
         """:raises Denied: too many requests from there"""
@@ -147,7 +165,7 @@ class Gate:
         tokens, then = self._buckets.get(address, (BURST, now))
         tokens = min(BURST, tokens + (now - then) * RATE)
         if tokens < 1:
-            raise Denied("Too many requests.", 429)
+            raise Denied("Too many requests.", "rate", 429)
         if len(self._buckets) > 1000:
             self._buckets.clear()
         self._buckets[address] = (tokens - 1, now)
@@ -160,19 +178,21 @@ class Gate:
         scheme, _, rest = (authorization or "").partition(" ")
         parts = rest.split(".")
         if scheme != SCHEME or len(parts) != 3:
-            raise Denied("This request is not signed. Open the till from Odoo again.", 401)
+            raise Denied("This request is not signed. Open the till from Odoo again.", "unsigned", 401)
         if not self.keys.secret:
-            raise Denied("This proxy is not paired. Enter its code in Odoo's settings.", 401)
+            raise Denied("This proxy is not paired. Enter its code in Odoo's settings.", "unpaired", 401)
         claims, moment, sent = parts
         wanted = signature(till_key(self.keys.secret, claims), method, path, body, moment, claims)
         if not hmac.compare_digest(wanted.encode(), sent.encode()):
-            raise Denied("This request is not signed by the Odoo this proxy is paired with.", 401)
+            raise Denied("This request is not signed by the Odoo this proxy is paired with.", "other_odoo", 401)
         content = json.loads(base64.urlsafe_b64decode(claims))
         now = time.time()
-        if content["proxy"] != self.keys.proxy_id or content["until"] < now:
-            raise Denied("The till's right to print has ended. Open the till from Odoo again.", 401)
+        if content["proxy"] != self.keys.proxy_id:
+            raise Denied("This request is for another proxy. Open the till from Odoo again.", "other_proxy", 401)
+        if content["until"] < now:
+            raise Denied("The till's right to print has ended. Open the till from Odoo again.", "expired", 401)
         if not moment.isdecimal() or abs(int(moment) / 1000 - now) > CLOCK_S:
-            raise Denied("The clocks of the till and of the proxy differ by more than two minutes.", 401)
+            raise Denied("The clocks of the till and of the proxy differ by more than two minutes.", "clock", 401)
         self._once(sent, now)
         return set(content["scopes"])
 
@@ -180,7 +200,7 @@ class Gate:
         if len(self._used) > 10000:
             self._used = {key: until for key, until in self._used.items() if until > now}
         if self._used.get(sent, 0) > now:
-            raise Denied("This request was sent before.", 401)
+            raise Denied("This request was sent before.", "replayed", 401)
         self._used[sent] = now + 2 * CLOCK_S
 
 

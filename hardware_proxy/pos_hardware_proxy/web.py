@@ -2,12 +2,13 @@
 """The HTTP side: one application with all front doors, behind one gate."""
 
 import logging
+import time
 
 from aiohttp import web
 
-from .doors import devices, epos, hw_proxy, jobs, pages
+from .doors import certificate, devices, epos, hw_proxy, jobs, pages
 from .doors.stock import Told
-from .http import GATE, PROXY, TOLD
+from .http import CERTIFICATES, GATE, PROXY, TOLD, is_here
 from .link import LinkError
 from .picture import MAX_BODY, PictureError
 from .proxy import Proxy, Refused
@@ -24,8 +25,13 @@ def make_app(config):
     app[PROXY] = Proxy(config)
     app[GATE] = Gate(config, Keys(config.state / "keys.json"))
     app[TOLD] = Told()
+    app[CERTIFICATES] = None
+    if config.tls:
+        from .certificates import Certificates
+
+        app[CERTIFICATES] = Certificates(config)
     app.cleanup_ctx.append(_running)
-    for door in (jobs, devices, hw_proxy, epos, pages):
+    for door in (jobs, devices, hw_proxy, epos, pages, certificate):
         app.add_routes(door.routes)
     return app
 
@@ -47,15 +53,25 @@ async def gate(request, handler):
             judge.origin(origin, request.host, request.scheme)
             headers = _cors(origin)  # a page that may not ask may not read the answer either
         judge.rate(request.remote)
+        _only_secure(request)
         if request.method == "OPTIONS":
             response = web.Response(status=204)
         else:
             response = await handler(request)
     except Denied as denied:
-        response = _sentence(str(denied), denied.status)
+        response = _sentence(str(denied), denied.status, code=denied.code)
     if not response.prepared:
         response.headers.update(headers)
     return response
+
+
+def _only_secure(request):
+    """With TLS, the plain port is for the certificate, which a till cannot get otherwise, and for this machine."""
+    if not request.app[CERTIFICATES] or request.secure or request.path in certificate.PLAIN or is_here(request):
+        return
+    if request.path == "/":
+        raise web.HTTPFound("/install")
+    raise Denied("This proxy is asked by https:// only.", "tls")
 
 
 def _cors(origin):
@@ -77,7 +93,7 @@ async def errors(request, handler):
     except (Refused, PictureError) as error:
         return _sentence(str(error), 422)
     except LinkError as error:
-        return web.json_response({"error": str(error), "reason": str(error)}, status=503)
+        return _sentence(str(error), 503, reason=str(error))
     except TimeoutError:
         return _sentence("The request came too slowly.", 408)
     except web.HTTPException as answer:
@@ -91,5 +107,6 @@ async def errors(request, handler):
         return _sentence("A fault of the proxy. Its log says more.", 500)
 
 
-def _sentence(text, status):
-    return web.json_response({"error": text}, status=status)
+def _sentence(text, status, **more):
+    # "now": for a till whose clock is wrong, which learns it here and from /health.
+    return web.json_response({"error": text, "now": round(time.time() * 1000), **more}, status=status)

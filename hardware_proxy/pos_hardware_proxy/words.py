@@ -48,6 +48,10 @@ REASONS = {
         "The proxy stopped while printing. Look at the paper.",
     ),
     "fault": ("内部エラーです。用紙を確かめてください。", "A fault of this program. Look at the paper."),
+    "too_late": (
+        "プリンターが間に合わなかったため、ドロアーは開けませんでした。",
+        "The printer was not free in time; the drawer stays shut.",
+    ),
     "unconfirmed": ("送信済み(このプリンターは完了を答えません)", "sent (this printer cannot confirm)"),
     "expired": ("時間切れです。", "It waited too long."),
     "cancelled": ("取り消されました。", "It was taken back."),
@@ -70,6 +74,10 @@ PAGE = {
         "コードは、この機械の画面で開くと表示されます。",
         "The code is shown when this page is opened on the machine itself.",
     ),
+    "decide_elsewhere": (
+        "この機械の画面か、レジで答えてください。",
+        "Answer on the machine itself, or at the till.",
+    ),
     "came_out": ("出ていた", "It came out"),
     "reprint": ("出ていない・再発行", "It did not: print again"),
     "open_door": (
@@ -83,6 +91,53 @@ PAGE = {
     "near_end": ("残りわずか", "near end"),
     "end": ("なし", "out"),
     "no_printers": ("プリンターが設定されていません。", "No printer is set up."),
+}
+CERTIFICATE = {
+    "title": ("この証明書を各レジにインストール", "Install this certificate on each till"),
+    "compare": (
+        "インストールの前に、下の指紋が、プロキシの機械の画面(または起動時の表示)と同じことを確かめてください。",
+        "Before you install it, compare the fingerprint below with the one on the proxy's own screen.",
+    ),
+    "fingerprint": ("指紋(SHA-256)", "Fingerprint (SHA-256)"),
+    "authority_end": ("この証明書の有効期限", "This certificate ends"),
+    "server_end": ("サーバー証明書の有効期限(自動更新)", "Server's certificate ends (renewed by itself)"),
+    "uncovered": ("この証明書では開けない名前", "Names it is not good for"),
+}
+PLATFORMS = {
+    "Windows (Chrome, Edge)": (
+        ".crt を開き、「証明書のインストール」→「ローカル コンピューター」→「証明書をすべて次のストアに配置する」→"
+        "「信頼されたルート証明機関」を選びます。ブラウザーを起動し直してください。",
+        "Open the .crt, choose Install Certificate, Local Machine, Place all certificates in the following store, "
+        "Trusted Root Certification Authorities. Start the browser again.",
+    ),
+    "macOS (Safari, Chrome)": (
+        ".crt を開いて「システム」キーチェーンに追加し、その証明書の「信頼」で「常に信頼」を選びます。",
+        "Open the .crt, add it to the System keychain, then open it there and set Trust to Always Trust.",
+    ),
+    "iPad / iPhone": (
+        ".mobileconfig を Safari で開いて許可し、「設定」→「一般」→「VPNとデバイス管理」でインストールします。続けて"
+        "「設定」→「一般」→「情報」→「証明書信頼設定」でオンにします。",
+        "Open the .mobileconfig in Safari and allow it. Install it in Settings, General, VPN & Device Management; then "
+        "switch it on in Settings, General, About, Certificate Trust Settings.",
+    ),
+    "Android": (
+        ".crt を保存し、「設定」→「セキュリティ」→「暗号化と認証情報」→「証明書のインストール」→「CA 証明書」で選びます"
+        "(機種により名称が異なります)。",
+        "Save the .crt and choose it in Settings, Security, Encryption & credentials, Install a certificate, "
+        "CA certificate (the words differ between makers).",
+    ),
+    "Linux (Chromium, Chrome)": (
+        "設定の「プライバシーとセキュリティ」→「セキュリティ」→「証明書の管理」で .pem を認証局として読み込み、"
+        "ウェブサイトの識別を許可します。",
+        "In Settings, Privacy and security, Security, Manage certificates, import the .pem as an authority and trust "
+        "it for identifying websites.",
+    ),
+    "Firefox": (
+        "「設定」→「プライバシーとセキュリティ」→「証明書を表示」→「認証局証明書」→「インポート」で .pem を選び、"
+        "「ウェブサイトの識別」にチェックを入れます。",
+        "In Settings, Privacy & Security, View Certificates, Authorities, Import, choose the .pem and tick "
+        "Trust this CA to identify websites.",
+    ),
 }
 LANGUAGES = ("ja", "en")
 

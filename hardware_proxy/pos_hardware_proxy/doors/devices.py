@@ -7,7 +7,7 @@
 
 from aiohttp import web
 
-from ..http import PROXY, authorise, seconds_of
+from ..http import PROXY, authorise, is_listening, seconds_of
 from ..proxy import Refused
 
 routes = web.RouteTableDef()
@@ -17,7 +17,9 @@ WAIT_S = 50.0
 @routes.get("/scans")
 async def scans(request):
     await authorise(request, "scan")
-    return web.json_response({"code": await request.app[PROXY].scans.take(seconds_of(request, WAIT_S))})
+    seconds = seconds_of(request, WAIT_S)
+    code = await request.app[PROXY].scans.take(seconds, lambda: is_listening(request))
+    return web.json_response({"code": code})
 
 
 @routes.get("/scale")

@@ -9,7 +9,7 @@ import uuid
 
 from aiohttp import web
 
-from ..http import PROXY, TOLD, authorise_stock, json_of
+from ..http import PROXY, TOLD, authorise_stock, is_listening, json_of
 from ..link import LinkError
 from ..picture import from_base64, from_file
 from ..printer import ABSENT
@@ -76,7 +76,8 @@ async def default_printer_action(request):
 async def scanner(request):
     await json_of(request)
     authorise_stock(request)
-    return await _result(request, await request.app[PROXY].scans.take(SCANNER_S))
+    code = await request.app[PROXY].scans.take(SCANNER_S, lambda: is_listening(request))
+    return await _result(request, code)
 
 
 @routes.post("/hw_proxy/scale_read")

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from ..http import PROXY, authorise, body_of, json_of, seconds_of
 from ..picture import from_bits
+from ..printer import is_in_time
 from ..proxy import LIFETIME, Refused
 from ..spool import Job
 
@@ -27,7 +28,7 @@ JOB_ID = re.compile(r"[\w.:-]{8,80}", re.ASCII)
 
 @routes.put("/jobs/{id}")
 async def put(request):
-    await authorise(request, "print")
+    asked = await authorise(request, "print")
     proxy, query = request.app[PROXY], request.query
     kind = query.get("kind", "receipt")
     if kind not in LIFETIME:
@@ -41,7 +42,7 @@ async def put(request):
         width=width,
         picture=from_bits(body, width, rows),
         packed=body,
-        pulse=query.get("pulse") == "1",
+        pulse=query.get("pulse") == "1" and is_in_time(asked),
     )
     job = proxy.submit(job)
     job = await proxy.outcome(job.id, seconds_of(request, WAIT_S))
@@ -81,9 +82,9 @@ async def resolution(request):
 
 @routes.put("/drawer/{id}")
 async def drawer(request):
-    await authorise(request, "drawer")
+    asked = await authorise(request, "drawer")
     content = await json_of(request)
-    outcome = await request.app[PROXY].open_drawer(_id(request.match_info["id"]), content.get("printer"))
+    outcome = await request.app[PROXY].open_drawer(_id(request.match_info["id"]), content.get("printer"), asked)
     return web.json_response({"outcome": outcome})
 
 

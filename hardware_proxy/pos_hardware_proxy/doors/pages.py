@@ -1,11 +1,10 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """The page for people, and /health for machines.
 
-The page shows states and takes decisions about papers; it never opens a drawer. The code for pairing is shown only on
-the machine itself, so that being in the shop's network is not enough to take it over.
+The page shows states; it never opens a drawer. Test prints, decisions about papers and the code for pairing are only
+for the machine itself: anybody in the shop's network can send what a page would send.
 """
 
-import ipaddress
 import time
 import uuid
 from datetime import datetime
@@ -14,15 +13,16 @@ from html import escape
 from aiohttp import web
 from PIL import Image, ImageDraw, ImageFont
 
-from ..http import GATE, PROXY, json_of
+from ..http import CERTIFICATES, GATE, PROXY, body_of, is_here, json_of
 from ..picture import pack
 from ..proxy import Refused
 from ..security import Denied
 from ..spool import UNKNOWN, Job
-from ..words import LANGUAGES, PAGE, REASONS, STATES, say
+from ..words import CERTIFICATE, LANGUAGES, PAGE, REASONS, STATES, say
 
 routes = web.RouteTableDef()
-HEAD = """<!doctype html><html lang="{language}"><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+REFRESH = '<meta http-equiv="refresh" content="5">'
+HEAD = """<!doctype html><html lang="{language}"><meta charset="utf-8">{refresh}
 <meta name="viewport" content="width=device-width"><title>{name}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 1.5rem auto; padding: 0 1rem; color: #222; }}
@@ -45,7 +45,7 @@ async def pair(request):
     """Odoo's settings page sends the code and the secret that it will share with this proxy."""
     content, gate = await json_of(request), request.app[GATE]
     if not gate.pairing.take(content.get("code")):
-        raise Denied("The code is wrong or too old. Look at the page of the proxy for a new one.", 401)
+        raise Denied("The code is wrong or too old. Look at the page of the proxy for a new one.", "code", 401)
     secret = content.get("secret")
     if not isinstance(secret, str) or len(secret) < 32:
         raise Refused("The secret must have 32 characters or more.")
@@ -55,19 +55,26 @@ async def pair(request):
 
 @routes.get("/")
 async def page(request):
-    language = _language(request)
+    language = language_of(request)
     proxy, gate = request.app[PROXY], request.app[GATE]
-    parts = [HEAD.format(language=language, name=escape(proxy.config.name))]
+    parts = [HEAD.format(language=language, name=escape(proxy.config.name), refresh=REFRESH)]
     if proxy.config.without_token:
         parts.append(f'<p class="note">{say(PAGE, "open_door", language)}</p>')
-    parts.append(f"<h2>{say(PAGE, 'printers', language)}</h2>{_printers(proxy, language)}")
-    parts.append(f"<h2>{say(PAGE, 'jobs', language)}</h2>{_jobs(proxy, language)}")
+    parts.append(f"<h2>{say(PAGE, 'printers', language)}</h2>{_printers(proxy, may_act(request), language)}")
+    parts.append(f"<h2>{say(PAGE, 'jobs', language)}</h2>{_jobs(proxy, may_act(request), language)}")
     parts.append(f"<h2>{say(PAGE, 'pairing', language)}</h2>{_pairing(request, gate, language)}")
+    if request.app[CERTIFICATES]:
+        end = f"{request.app[CERTIFICATES].server.end:%Y-%m-%d}"
+        parts.append(
+            f'<p><a href="/install?lang={language}">{say(CERTIFICATE, "title", language)}</a> '
+            f"({say(CERTIFICATE, 'server_end', language)}: {end})"
+        )
     return web.Response(text="".join(parts), content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
 @routes.post("/test/{printer}")
 async def test(request):
+    _only_actors(request)
     proxy = request.app[PROXY]
     printer = proxy.printer(request.match_info["printer"])
     width = printer.config.width
@@ -79,20 +86,38 @@ async def test(request):
 @routes.post("/look/{id}")
 async def look(request):
     """Somebody looked at the paper of an unknown job."""
+    _only_actors(request)
     proxy, job_id = request.app[PROXY], request.match_info["id"]
-    if (await request.post()).get("came_out"):
+    await body_of(request)
+    decision = (await request.post()).get("came_out")
+    if decision == "1":
         proxy.resolve(job_id, True)
-    else:
+    elif decision == "0":
         proxy.reprint(job_id, f"again-{uuid.uuid4()}")
+    else:
+        raise Refused("Say whether the paper came out: came_out=1 or came_out=0.")
     raise web.HTTPSeeOther("/")
 
 
-def _language(request):
+def may_act(request):
+    """Whether who asks may print a test and decide about papers."""
+    return request.app[PROXY].config.page_from_network or is_here(request)
+
+
+def _only_actors(request):
+    if not may_act(request):
+        raise Denied(
+            "This is only for the page on the proxy's own machine (page_from_network = true allows it to all).", "page"
+        )
+
+
+def language_of(request):
+    """``ja`` or ``en``, as the visitor has chosen or his browser says."""
     wanted = request.query.get("lang") or request.headers.get("Accept-Language", "ja")[:2]
     return wanted if wanted in LANGUAGES else "en"
 
 
-def _printers(proxy, language):
+def _printers(proxy, acts, language):
     rows = []
     for state in proxy.health()["printers"]:
         reason = say(REASONS, state["reason"], language) or say(PAGE, "ready", language)
@@ -100,22 +125,27 @@ def _printers(proxy, language):
         rows.append(
             f'<tr><td>{escape(state["name"])}<td class="{"good" if state["ready"] else "bad"}">{escape(reason)}'
             f"<td>{paper}<td>{say(PAGE, 'waiting', language)}: {state['waiting']}"
-            f'<td><form method="post" action="/test/{escape(state["name"], quote=True)}">'
-            f"<button>{say(PAGE, 'test', language)}</button></form>"
         )
+        if acts:
+            rows.append(
+                f'<td><form method="post" action="/test/{escape(state["name"], quote=True)}">'
+                f"<button>{say(PAGE, 'test', language)}</button></form>"
+            )
     return f"<table>{''.join(rows)}</table>" if rows else f"<p>{say(PAGE, 'no_printers', language)}</p>"
 
 
-def _jobs(proxy, language):
+def _jobs(proxy, acts, language):
     rows = []
     for job in proxy.spool.last(50):
         moment = datetime.fromtimestamp(job.changed).strftime("%m-%d %H:%M:%S")
         decide = ""
-        if job.state == UNKNOWN:
+        if job.state == UNKNOWN and not acts:
+            decide = say(PAGE, "decide_elsewhere", language)
+        elif job.state == UNKNOWN:
             decide = (
                 f'<form method="post" action="/look/{escape(job.id, quote=True)}">'
                 f'<button name="came_out" value="1">{say(PAGE, "came_out", language)}</button> '
-                f"<button>{say(PAGE, 'reprint', language)}</button></form>"
+                f'<button name="came_out" value="0">{say(PAGE, "reprint", language)}</button></form>'
             )
         state, reason = (say(*words, language) for words in ((STATES, job.state), (REASONS, job.reason)))
         rows.append(
@@ -128,7 +158,7 @@ def _jobs(proxy, language):
 
 def _pairing(request, gate, language):
     paired = f"<p>{say(PAGE, 'paired', language)}</p>" if gate.keys.secret else ""
-    if not ipaddress.ip_address(request.remote).is_loopback:
+    if not is_here(request):
         return f"{paired}<p>{say(PAGE, 'code_elsewhere', language)}</p>"
     return f'{paired}<p class="code">{gate.pairing.offer()}</p>'
 
