@@ -94,9 +94,13 @@ class Shop:
             for name, (device, options) in self.devices.items()
         )
 
+    async def end(self):
+        """The proxy is told to end."""
+        await self._runner.cleanup()
+
     async def close(self):
         await self.session.close()
-        await self._runner.cleanup()
+        await self.end()
 
 
 @asynccontextmanager

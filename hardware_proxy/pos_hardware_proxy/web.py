@@ -25,6 +25,7 @@ def make_app(config):
     app[GATE] = Gate(config, Keys(config.state / "keys.json"))
     app[TOLD] = Told()
     app.cleanup_ctx.append(_running)
+    app.on_shutdown.append(_release)
     for door in (jobs, devices, hw_proxy, epos, pages):
         app.add_routes(door.routes)
     return app
@@ -34,6 +35,10 @@ async def _running(app):
     await app[PROXY].start()
     yield
     await app[PROXY].stop()
+
+
+async def _release(app):
+    app[PROXY].scans.close()
 
 
 @web.middleware
