@@ -43,6 +43,7 @@ def place(folder):
         ends.callback(page.close)
         page.call("Network.setCookie", name="session_id", value=shop.log_in(), url=shop.url)
         shop.tills = shop.furnish()
+        open_till(shop, 0)
         yield shop
 
 
@@ -126,7 +127,6 @@ def test_addon_is_not_there(place):
     """Neither the module in the database nor its code in the till."""
     assert place.do("ir.module.module", "search_count", [("state", "=", "installed"), ("name", "=", "point_of_sale")])
     assert not place.do("ir.module.module", "search_count", [("state", "=", "installed"), ("name", "like", "bridge")])
-    open_till(place, 0)
     modules = place.page.evaluate("[...odoo.loader.modules.keys()]")
     assert "@point_of_sale/app/utils/printer/epson_printer" in modules
     assert not [name for name in modules if "bridge" in name]
