@@ -35,3 +35,19 @@ setup_queue_job() {
         die "pip could not install $QUEUE_JOB_PIN"
     stamp queue_job "$QUEUE_JOB_PIN"
 }
+
+# Other people's programs that judge ours in tests (tests/node/package.json). node and npm are in the virtual environment.
+NODE_PACKAGES=$RUNTIME/node
+setup_node_packages() {
+    local key
+    key=$(hash_of "$ROOT"/tests/node/package*.json)
+    stamped node "$key" && return
+    step "receiptline and receiptio, judges of what is printed"
+    rm -rf "$NODE_PACKAGES" && mkdir -p "$NODE_PACKAGES" && cp "$ROOT"/tests/node/package*.json "$NODE_PACKAGES"
+    if PATH=$VENV/bin:$PATH logged npm "$VENV/bin/npm" ci --prefix "$NODE_PACKAGES" --cache "$RUNTIME/npm-cache" \
+        --ignore-scripts --no-audit --no-fund --fetch-retries=1; then
+        stamp node "$key"
+    else
+        step "npm could not install them: the tests that need them are skipped"
+    fi
+}

@@ -1,7 +1,7 @@
 # Sourced by ./run: the test stages. Each stands for itself: one that fails does
 # not hide the next. The last line printed is the total.
 
-STAGES=lint,pure,addon,fiscal,model,race,tours,install
+STAGES=lint,pure,addon,fiscal,model,race,tours,stock,install
 PASSED=0 FAILED=0 SKIPPED=0
 FAILURES=()
 TEST_DB=bridge_test_$$
@@ -34,11 +34,12 @@ run_tests() {
     done
     case ,$stages, in
         *,addon,* | *,fiscal,* | *,model,* | *,race,* | *,tours,*) setup_all; setup_template; drop_stale; install_once ;;
-        *,install,*) setup_all; setup_template; drop_stale ;;
+        *,stock,* | *,install,*) setup_all; setup_template; drop_stale ;;
         *) setup_base ;;
     esac
+    [[ ,$stages, != *,pure,* ]] || { setup_lock; setup_node_packages; setup_unlock; }
     run_lanes ${stages//,/ }
-    [ -z "${PGHOST:-}" ] || drop_db "${INSTALLED_DB}" "${TEST_DB}"_{addon,fiscal,model,race,tours,empty,demo}
+    [ -z "${PGHOST:-}" ] || drop_db "${INSTALLED_DB}" "${TEST_DB}"_{addon,fiscal,model,race,tours,stock,empty,demo}
     finish
 }
 
@@ -111,15 +112,20 @@ selected_stages() {
 
 # Without Odoo on the path: proof that these parts work without it.
 pure_stage() {
-    local report=$LOGS/pure.xml counts
     if [ "${#pure[@]}" = 0 ] && [ ! -d tests ]; then
         step "there is no folder tests"
         fail pure
         return
     fi
+    pytests pure "${pure[@]}"
+}
+
+pytests() { # pytests STAGE ARGS
+    local stage=$1 report=$LOGS/$1.xml counts status passed failed skipped
+    shift
     rm -f "$report"
-    PYTHONPATH='' "$VENV/bin/python" -m pytest -q --junitxml="$report" "${pure[@]}" </dev/null >&2
-    local status=$?
+    PYTHONPATH='' "$VENV/bin/python" -m pytest -q --junitxml="$report" "$@" </dev/null >&2
+    status=$?
     counts=$("$VENV/bin/python" - "$report" <<'PY'
 import sys
 from xml.etree import ElementTree
@@ -134,7 +140,7 @@ PY
     read -r passed failed skipped <<<"$counts"
     [ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
     count "$passed" "$failed" "$skipped"
-    [ "$failed" = 0 ] || FAILURES+=("pure: $failed (pytest)")
+    [ "$failed" = 0 ] || FAILURES+=("$stage: $failed (pytest)")
 }
 
 addon_stage() {
@@ -204,6 +210,16 @@ tours_stage() {
     local totals=/account:TestTaxesTaxTotalsSummary.test_taxes_l10n_be
     local discount=/account:TestTaxesGlobalDiscount.test_taxes_l10n_br_generic_helpers
     odoo_tests tours "$tills,${totals}_invoices,${totals}_generic_helpers,$discount" "$db"
+}
+
+# Odoo's till without the addon, in a browser, prints and scans through the hardware proxy: one server, one browser.
+stock_stage() {
+    local db=${TEST_DB}_stock folder=$LOGS/stock
+    copy_db "$TEMPLATE_DB" "$db" || { fail "stock: the database cannot be copied"; return; }
+    rm -rf "$folder"
+    BRIDGE_STOCK_DB=$db BRIDGE_STOCK_FOLDER=$folder BRIDGE_ODOO_BIN=$ODOO_BIN BRIDGE_ODOO_CONF=$ODOO_CONF \
+        BRIDGE_ODOO_LIB=$ODOO_LIB pytests stock tests/stock_till
+    drop_db "$db"
 }
 
 # On a database with nothing else, then away again; and beside demo data.

@@ -104,9 +104,13 @@ class Shop:
             for name, (device, options) in self.devices.items()
         )
 
+    async def end(self):
+        """The proxy is told to end."""
+        await self._serving.aclose()
+
     async def close(self):
         await self.session.close()
-        await self._serving.aclose()
+        await self.end()
 
 
 @asynccontextmanager

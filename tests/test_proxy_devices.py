@@ -296,6 +296,19 @@ def test_what_was_written_is_sent_before_a_line_is_closed(monkeypatch):
     run(story())
 
 
+def test_a_till_that_waits_for_a_scan_does_not_hold_up_the_end(tmp_path):
+    async def story():
+        async with shop(tmp_path, settings=OPEN) as place:
+            body, headers = json.dumps({"id": 1}), {"Origin": ORIGIN, "Content-Type": "application/json"}
+            url = f"{place.url}/hw_proxy/scanner"
+            ask = asyncio.create_task(place.session.post(url, data=body, headers=headers))
+            await asyncio.sleep(0.2)
+            await asyncio.wait_for(place.end(), 10)  # the poll itself would last 40 s
+            assert (await (await ask).json())["result"] is None
+
+    run(story())
+
+
 def test_old_scans_are_forgotten(monkeypatch):
     monkeypatch.setattr("pos_hardware_proxy.scanner.STALE_S", 0.05)
 

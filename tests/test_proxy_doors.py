@@ -44,9 +44,9 @@ def image(bits, width=WIDTH):
     return f'<image width="{width}" height="{rows}" color="color_1" mode="mono">{text}</image><cut type="feed"/>'
 
 
-async def epos(place, body, **query):
+async def epos(place, body, printer="", **query):
     headers = {"Origin": ORIGIN, "Content-Type": "text/plain"}
-    url = f"{place.url}/cgi-bin/epos/service.cgi"
+    url = f"{place.url}{printer}/cgi-bin/epos/service.cgi"
     params = {"devid": "local_printer", **query}
     async with place.session.post(url, params=params, data=body, headers=headers) as response:
         assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
@@ -68,6 +68,19 @@ def test_odoo_till_prints_by_hw_proxy(tmp_path):
             assert await rpc(place, "default_printer_action", {"data": {"action": "cashbox"}})
             assert len(place.devices["receipt"][0].ledger.pulses) == 1
             assert (await rpc(place, "status_json"))["printer"]["status"] == "connected"
+
+    run(story())
+
+
+def test_odoo_names_a_second_printer_by_its_address(tmp_path):
+    """Odoo calls every ePOS printer local_printer; with /kitchen after its address it is the one in the kitchen."""
+
+    async def story():
+        printers = {"receipt": {}, "kitchen": {"role": "kitchen"}}
+        async with shop(tmp_path, printers, OPEN) as place:
+            assert (await epos(place, soap(image(paper())), printer="/kitchen"))["success"] == "true"
+            assert on_paper(place.devices["kitchen"][0]) == [paper()] and not on_paper(place.devices["receipt"][0])
+            assert (await epos(place, soap(image(paper())), printer="/bar"))["code"] == "DeviceNotFound"
 
     run(story())
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -73,14 +74,17 @@ def test_python_escpos_over_the_network(capsys):
     assert len(virtual.papers) == 1 and len(virtual.ledger.pulses) == 1 and not virtual.ledger.unknown
 
 
+MODULES = Path(__file__).resolve().parent.parent / ".runtime/node/node_modules"
+NODE = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+
+
 def receiptline_modules():
     """Folder of node modules with receiptline and receiptio, which are no part of this project."""
-    folder = os.environ.get("RECEIPTLINE_MODULES")
-    if not folder or not (Path(folder) / "receiptline").is_dir():
-        pytest.skip("RECEIPTLINE_MODULES does not name a node_modules folder with receiptline")
-    if not shutil.which("node"):
+    if not (MODULES / "receiptline").is_dir():
+        pytest.skip("receiptline is not there; ./run test installs it")
+    if not NODE:
         pytest.skip("node is not installed")
-    return Path(folder)
+    return MODULES
 
 
 DOCUMENT = """^^^領収証
@@ -105,7 +109,7 @@ def test_receiptline_prints_as_it_means_to():
     )
     environment = {**os.environ, "NODE_PATH": str(folder)}
     data = subprocess.run(
-        ["node", "-e", script], input=DOCUMENT.encode(), capture_output=True, env=environment, check=True
+        [NODE, "-e", script], input=DOCUMENT.encode(), capture_output=True, env=environment, check=True
     )
     paper = print_out(data.stdout)
     lines = [line.strip() for line in paper.lines]
@@ -132,10 +136,10 @@ def test_receiptio_prints_and_reads_the_status(usual_port):
     """An independent client: its inquiries, its search for the model, printing with automatic status, page mode."""
     folder = receiptline_modules()
     if not (folder / "receiptio").is_dir():
-        pytest.skip("receiptio is not in RECEIPTLINE_MODULES")
+        pytest.skip("receiptio is not there; ./run test installs it")
 
     def receiptio(*options):
-        command = ["node", str(folder / "receiptio" / "bin" / "cli.js"), "-d", "127.0.0.1", "-t", "10", *options]
+        command = [NODE, str(folder / "receiptio" / "bin" / "cli.js"), "-d", "127.0.0.1", "-t", "10", *options]
         done = subprocess.run(command, input=DOCUMENT.encode(), capture_output=True, timeout=30, check=False)
         return (done.stdout + done.stderr).decode().strip()
 

@@ -46,6 +46,12 @@ class Scans:
     def __init__(self):
         self._codes = deque()
         self._news = asyncio.Event()
+        self._closed = False
+
+    def close(self):
+        """Nothing more will be read: whoever waits need not, for the proxy could not end before."""
+        self._closed = True
+        self._news.set()
 
     def add(self, code):
         """A scanner has read ``code``."""
@@ -64,6 +70,8 @@ class Scans:
                 moment, code = self._codes.popleft()
                 if time.monotonic() - moment <= STALE_S:
                     return code
+            if self._closed:
+                return None
             self._news.clear()
             try:
                 await asyncio.wait_for(self._news.wait(), limit - time.monotonic())

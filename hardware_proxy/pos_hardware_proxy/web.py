@@ -31,6 +31,7 @@ def make_app(config):
 
         app[CERTIFICATES] = Certificates(config)
     app.cleanup_ctx.append(_running)
+    app.on_shutdown.append(_release)
     for door in (jobs, devices, hw_proxy, epos, pages, certificate):
         app.add_routes(door.routes)
     return app
@@ -40,6 +41,10 @@ async def _running(app):
     await app[PROXY].start()
     yield
     await app[PROXY].stop()
+
+
+async def _release(app):
+    app[PROXY].scans.close()
 
 
 @web.middleware

@@ -2,7 +2,8 @@
 """The door of an ePOS printer: Odoo's till, kiosk and kitchen printers print here without any change to them.
 
 One SOAP request with a picture, a cut, or a pulse; one answer when it is done. Codes and status bits are those of
-Epson's ePOS-Print XML.
+Epson's ePOS-Print XML. Odoo calls every printer by the same name; ``ADDRESS/kitchen`` as the address of a printer in
+Odoo is the one that is named kitchen here.
 """
 
 import uuid
@@ -36,10 +37,11 @@ LOCAL = "local_printer"  # how Odoo calls the printer it was given the address o
 
 
 @routes.post("/cgi-bin/epos/service.cgi")
+@routes.post("/{printer}/cgi-bin/epos/service.cgi")
 async def service(request):
     authorise_stock(request)
     proxy = request.app[PROXY]
-    name = request.query.get("devid")
+    name = request.match_info.get("printer") or request.query.get("devid")
     try:
         printer = proxy.printer(None if name == LOCAL else name)
         order = _parse(await body_of(request))
