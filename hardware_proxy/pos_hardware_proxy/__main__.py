@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from .config import Config, ConfigError
+from .fonts import NO_FONT, find_font
 from .http import GATE
 from .web import make_app
 
@@ -27,9 +28,14 @@ def main():
         config = Config.load(arguments.config)
     except ConfigError as error:
         sys.exit(f"{arguments.config}: {error}")
+    without_font = not config.font and not find_font() and NO_FONT
     if arguments.check:
+        if without_font:
+            print(without_font)
         print(f"{arguments.config}: {len(config.printers)} printers, fine.")
         return
+    if without_font:
+        logging.getLogger(__name__).warning(without_font)
     app = make_app(config)
     if not app[GATE].keys.secret:
         print(f"Not connected with Odoo yet. Code: {app[GATE].pairing.offer()} (10 minutes)", flush=True)

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from .fonts import Face, is_japanese
+
 DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt printer takes
 CONFIRMATIONS = ("process-id", "queued-status", "none")
 ROLES = ("receipt", "kitchen")
 SCHEMES = ("tcp", "file", "serial")
+ROMS = ("none", "japanese")
 # Values of keys that have but some.
 ALLOWED = {
     "width": DOTS,
@@ -18,6 +21,7 @@ ALLOWED = {
     "drawer_pin": (2, 5),
     "drawer_open_level": (0, 1),
     "layout": ("us", "jp"),
+    "rom": ROMS,
 }
 
 
@@ -38,6 +42,7 @@ class PrinterConfig:
     :param drawer: whether a cash drawer hangs on it
     :param drawer_pin: 2 or 5, the pin of the drawer's plug that is pulsed
     :param drawer_open_level: level (0, 1) of the sensor while the drawer is open; None: not learned yet
+    :param rom: characters that the printer itself has: ``japanese``, or ``none``: all texts are drawn
     """
 
     name: str
@@ -49,6 +54,7 @@ class PrinterConfig:
     drawer: bool = False
     drawer_pin: int = 2
     drawer_open_level: int | None = None
+    rom: str = "none"
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class Config:
     :param hosts: names by which this proxy is called besides its addresses, against DNS rebinding
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
     :param without_token_drawer: whether they may open the drawer, too
+    :param font: file of the font with which texts are drawn; else a Japanese one is looked for
     """
 
     state: Path
@@ -92,6 +99,7 @@ class Config:
     hosts: tuple[str, ...] = ()
     without_token: bool = False
     without_token_drawer: bool = False
+    font: str = ""
     printers: tuple[PrinterConfig, ...] = field(default=())
     scanners: tuple[ScannerConfig, ...] = field(default=())
     scales: tuple[ScaleConfig, ...] = field(default=())
@@ -122,6 +130,8 @@ class Config:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
                 raise ConfigError(f'origins: "{origin}" is not like "https://erp.example.jp" (no slash at the end).')
+        if proxy.get("font") and not is_japanese(Face(proxy["font"])):
+            raise ConfigError(f'font = "{proxy["font"]}" is no file of a font with Japanese characters.')
         return cls(**devices, **proxy)
 
 

@@ -6,11 +6,13 @@ import contextlib
 import time
 from dataclasses import replace
 
+from .fonts import Fonts
 from .picture import fit
 from .printer import Printer
 from .scale import Scale
 from .scanner import Scanner, Scans
 from .spool import ENDED, FAILED, PRINTED, UNKNOWN, WAITING, Spool, SpoolError
+from .text import layout
 
 LIFETIME = {"receipt": 600, "kitchen": 7200, "test": 60}  # seconds until a job must have begun
 PURGE_S = 3600
@@ -35,7 +37,8 @@ class Proxy:
         config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._waiters = {}  # job id → futures of those who want to know of its next change
         self.spool = Spool(config.state / "spool.sqlite", changed=self._changed)
-        self.printers = {p.name: Printer(p, self.spool) for p in config.printers}
+        self.fonts = Fonts(config.font)
+        self.printers = {p.name: Printer(p, self.spool, self.fonts) for p in config.printers}
         self.scans = Scans()
         self.scanners = [Scanner(scanner, self.scans) for scanner in config.scanners]
         self.scales = [Scale(scale) for scale in config.scales]
@@ -82,7 +85,7 @@ class Proxy:
         :raises Refused: it was not taken
         """
         printer = self.printer(job.printer)
-        if job.width != printer.config.width:
+        if job.format == "picture" and job.width != printer.config.width:
             width = printer.config.width
             job = replace(job, picture=fit(job.picture, job.width, width), packed=None, width=width)
         try:
@@ -92,6 +95,14 @@ class Proxy:
         if is_new:
             printer.wake()
         return job
+
+    async def check(self, job):
+        """Whether its printer can print this text.
+
+        :raises DocumentError: it cannot
+        """
+        # Characters that are seen for the first time are looked for in many fonts.
+        await asyncio.to_thread(layout, job, self.printer(job.printer).config, self.fonts)
 
     async def outcome(self, job_id, seconds, enough=_tells):
         """The job when it is ``enough`` (ended, or in trouble), or as it is after ``seconds``."""
