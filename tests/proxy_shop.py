@@ -115,7 +115,7 @@ async def shop(folder, printers=None, settings=None, **state):
     """A shop with one printer, or with ``printers``: {name: options in its configuration}; ``state`` of the devices."""
     devices = {}
     for name, options in (printers or {"receipt": {"drawer": True, "drawer_open_level": 1}}).items():
-        device = VirtualPrinter(**state)
+        device = VirtualPrinter(language=options.get("language", "escpos"), **state)
         await device.start()
         devices[name] = (device, options)
     place = Shop(folder, devices, **(settings or {}))

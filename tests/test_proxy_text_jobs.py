@@ -172,7 +172,7 @@ def test_the_file(tmp_path):
     path = tmp_path / "proxy.toml"
     path.write_text(FILE)
     (printer,) = Config.load(path).printers
-    assert printer.rom == "none"
+    assert (printer.rom, printer.language) == ("none", "escpos")
     path.write_text(FILE.replace("[[", f'font = "{find_font().file}"\n[[') + 'rom = "japanese"\n')
     config = Config.load(path)
     assert config.printers[0].rom == "japanese" and Fonts(config.font).face_for("国").file == find_font().file
@@ -182,6 +182,9 @@ def test_the_file(tmp_path):
     "more, says",
     [
         ('rom = "chinese"', "Possible: none, japanese"),
+        ('language = "esc"', "Possible: escpos, star"),
+        ('language = "star"\nrom = "japanese"', "are drawn; leave rom out"),
+        ('language = "star"\nconfirm = "queued-status"', "in its own way"),
     ],
 )
 def test_the_file_says_what_is_wrong(tmp_path, more, says):

@@ -12,6 +12,7 @@ DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt pr
 CONFIRMATIONS = ("process-id", "queued-status", "none")
 ROLES = ("receipt", "kitchen")
 SCHEMES = ("tcp", "file", "serial")
+LANGUAGES = ("escpos", "star")
 ROMS = ("none", "japanese")
 # Values of keys that have but some.
 ALLOWED = {
@@ -21,6 +22,7 @@ ALLOWED = {
     "drawer_pin": (2, 5),
     "drawer_open_level": (0, 1),
     "layout": ("us", "jp"),
+    "language": LANGUAGES,
     "rom": ROMS,
 }
 
@@ -42,6 +44,7 @@ class PrinterConfig:
     :param drawer: whether a cash drawer hangs on it
     :param drawer_pin: 2 or 5, the pin of the drawer's plug that is pulsed
     :param drawer_open_level: level (0, 1) of the sensor while the drawer is open; None: not learned yet
+    :param language: ``escpos`` or ``star`` (Star Line Mode), which confirms in a way of its own unless ``none``
     :param rom: characters that the printer itself has: ``japanese``, or ``none``: all texts are drawn
     """
 
@@ -54,6 +57,7 @@ class PrinterConfig:
     drawer: bool = False
     drawer_pin: int = 2
     drawer_open_level: int | None = None
+    language: str = "escpos"
     rom: str = "none"
 
 
@@ -184,4 +188,11 @@ def _device(row, kind, number):
             raise ConfigError(f"{where} {key} = {row[key]!r} is not possible. Possible: {choices}.")
     if row.get("width", 0) % 8:
         raise ConfigError(f"{where} width = {row['width']} is not a multiple of 8 dots; {row['width'] // 8 * 8} is.")
+    if row.get("language") == "star":
+        if row.get("rom", "none") != "none":
+            raise ConfigError(f'{where} rom = "{row["rom"]}": texts for a Star printer are drawn; leave rom out.')
+        if row.get("confirm", "none") != "none":
+            raise ConfigError(
+                f'{where} confirm: a Star printer confirms in its own way; leave it out, or write "none".'
+            )
     return DEVICES[kind](**row)

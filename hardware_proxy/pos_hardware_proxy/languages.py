@@ -12,6 +12,6 @@ is_reply(answer), replied(known, number, answer)    whether it is the reply to A
 confirmation(way, number, known)    question that is answered when all before it is printed, and that answer
 """
 
-from . import escpos
+from . import escpos, star
 
-LANGUAGES = {"escpos": escpos}
+LANGUAGES = {"escpos": escpos, "star": star}

@@ -42,7 +42,7 @@ class Printer:
 
     def __init__(self, config, spool, fonts=None):
         self.config, self.spool, self.fonts = config, spool, fonts or Fonts()
-        self._says = LANGUAGES["escpos"]
+        self._says = LANGUAGES[config.language]
         self.status = status.Status()
         self.reason = ""  # why nothing can be printed now
         self._link = None
