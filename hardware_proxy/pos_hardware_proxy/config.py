@@ -4,7 +4,7 @@
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .fonts import Face, is_japanese
 
@@ -12,6 +12,7 @@ DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt pr
 CONFIRMATIONS = ("process-id", "queued-status", "none")
 ROLES = ("receipt", "kitchen")
 SCHEMES = ("tcp", "file", "serial")
+THROUGH = "printer"  # the scheme of a display that is plugged into a printer
 LANGUAGES = ("escpos", "star")
 ROMS = ("none", "japanese")
 # Values of keys that have but some.
@@ -24,6 +25,7 @@ ALLOWED = {
     "layout": ("us", "jp"),
     "language": LANGUAGES,
     "rom": ROMS,
+    "columns": range(16, 41),
 }
 
 
@@ -83,6 +85,18 @@ class ScaleConfig:
 
 
 @dataclass(frozen=True)
+class DisplayConfig:
+    """One line display of two lines: at an address like a scanner's, or ``printer://NAME``, plugged into that printer.
+
+    :param columns: characters in a line
+    """
+
+    name: str
+    address: str
+    columns: int = 20
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file.
 
@@ -107,6 +121,7 @@ class Config:
     printers: tuple[PrinterConfig, ...] = field(default=())
     scanners: tuple[ScannerConfig, ...] = field(default=())
     scales: tuple[ScaleConfig, ...] = field(default=())
+    displays: tuple[DisplayConfig, ...] = field(default=())
 
     @classmethod
     def load(cls, path):
@@ -136,10 +151,23 @@ class Config:
                 raise ConfigError(f'origins: "{origin}" is not like "https://erp.example.jp" (no slash at the end).')
         if proxy.get("font") and not is_japanese(Face(proxy["font"])):
             raise ConfigError(f'font = "{proxy["font"]}" is no file of a font with Japanese characters.')
+        _plugged(devices["displays"], [printer.name for printer in devices["printers"]])
         return cls(**devices, **proxy)
 
 
-DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig}
+DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig, "display": DisplayConfig}
+
+
+def _plugged(displays, printers):
+    for display in displays:
+        parts = urlsplit(display.address)
+        if parts.scheme == THROUGH and printer_of(display.address) not in printers:
+            raise ConfigError(f'[[display]] {display.name}: "{display.address}" names no printer of this file.')
+
+
+def printer_of(address):
+    """The printer through which a display is reached, or "" when it has a line of its own."""
+    return unquote(address.removeprefix(f"{THROUGH}://")) if address.startswith(f"{THROUGH}://") else ""
 
 
 def _devices(rows, kind):
@@ -177,7 +205,9 @@ def _device(row, kind, number):
         if not row.get(key):
             raise ConfigError(f"{where} {key} is missing.")
     parts = urlsplit(row["address"])
-    if parts.scheme not in SCHEMES or (not parts.hostname if parts.scheme == "tcp" else not parts.path):
+    if (kind, parts.scheme) == ("display", THROUGH):
+        pass  # where the printers are known, its name is looked at
+    elif parts.scheme not in SCHEMES or (not parts.hostname if parts.scheme == "tcp" else not parts.path):
         raise ConfigError(
             f'{where} address "{row["address"]}" is not one of tcp://10.0.0.5:9100, file:///dev/usb/lp0, '
             "serial:///dev/ttyUSB0?baud=38400."

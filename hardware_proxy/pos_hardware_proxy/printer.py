@@ -296,6 +296,26 @@ class Printer:
             self.spool.move(job.id, PRINTING, PRINTING, reason)
         self.spool.explain(self.config.name, reason)
 
+    async def pass_on(self, data):
+        """Give ``data`` to what is plugged into the printer, between two jobs, or not at all.
+
+        :raises LinkError: ``busy``, or why the printer cannot be reached
+        """
+        if self.absent:
+            raise LinkError(self.reason)  # the worker looks for it; nobody else needs to wait for that
+        if self._lock.locked() or self._news.is_set():
+            raise LinkError("busy")
+        async with self._lock:
+            try:
+                await self._ready()
+            except LinkError:
+                await self._hang_up()
+                raise
+            # It would wait in the printer's buffer, and keep a drawer's pulse from getting through.
+            if self.status.trouble or self._link.is_stuck:
+                raise LinkError(self.status.trouble or "busy")
+            await self._link.write(data)
+
     # -- drawer ----------------------------------------------------------------------------------
     async def open_drawer(self):
         """Pulse the drawer now or not at all.

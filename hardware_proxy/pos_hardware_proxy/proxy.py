@@ -6,6 +6,7 @@ import contextlib
 import time
 from dataclasses import replace
 
+from .display import Display
 from .fonts import Fonts
 from .picture import fit
 from .printer import Printer
@@ -42,6 +43,7 @@ class Proxy:
         self.scans = Scans()
         self.scanners = [Scanner(scanner, self.scans) for scanner in config.scanners]
         self.scales = [Scale(scale) for scale in config.scales]
+        self.displays = [Display(display, self.printers) for display in config.displays]
         self._drawers = {}  # id of a request → its outcome, or the task that finds it
         self._purger = None
         self.started = time.time()
@@ -50,12 +52,13 @@ class Proxy:
         broken = self.spool.recover(self.printers)
         for printer in self.printers.values():
             printer.start(hangs=printer.config.name in broken)
-        for device in (*self.scanners, *self.scales):
+        for device in (*self.scanners, *self.scales, *self.displays):
             device.start()
         self._purger = asyncio.create_task(self._purge())
 
     async def stop(self):
         self._purger.cancel()
+        await asyncio.gather(*(display.stop() for display in self.displays))  # before the printers they hang on
         await asyncio.gather(*(device.stop() for device in (*self.printers.values(), *self.scanners, *self.scales)))
         self.spool.close()
 
@@ -181,6 +184,7 @@ class Proxy:
             "printers": [self._printer_health(printer) for printer in self.printers.values()],
             "scanners": [{"name": s.config.name, "reason": s.reason} for s in self.scanners],
             "scales": [{"name": s.config.name, "reason": s.weight.reason} for s in self.scales],
+            "displays": [{"name": d.config.name, "reason": d.reason} for d in self.displays],
         }
 
     def _printer_health(self, printer):
