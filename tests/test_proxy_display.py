@@ -284,9 +284,22 @@ def test_a_printer_that_is_off_shows_nothing(tmp_path):
     run(story())
 
 
+def test_a_silent_printer_is_left_alone(tmp_path):
+    """Its line is given free: another program may know how to speak with it."""
+
+    async def story():
+        async with shop(tmp_path, settings=on("printer://receipt"), silent=True) as place:
+            await show(place, "a")
+            await until(lambda: place.proxy.displays[0].reason == "silent")
+            await until(lambda: not place.devices["receipt"][0].connections)
+
+    run(story())
+
+
 # -- the door and the file -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "content", [{}, {"lines": "a"}, {"lines": ["a", "b", "c"]}, {"lines": [1]}, {"lines": ["a" * 201]}, {"text": "a"}]
+    "content",
+    [{}, {"lines": "a"}, {"lines": ["a", "b", "c"]}, {"lines": [1]}, {"lines": ["a" * 201]}, {"lines": [], "size": 2}],
 )
 def test_a_bad_request_is_refused_in_a_sentence(tmp_path, content):
     async def story():
