@@ -66,10 +66,21 @@ class Till:
         assert status == 200, answer
         return answer
 
+    async def print_text(self, lines, job_id=None, wait=8, **query):
+        """The job of a text, as the proxy answers."""
+        extra = "".join(f"&{key}={value}" for key, value in query.items())
+        path = f"/jobs/{job_id or uuid.uuid4()}?format=text&wait={wait}{extra}"
+        status, answer = await self.ask_json("PUT", path, {"lines": lines})
+        assert status == 200, answer
+        return answer
+
+    async def ask_json(self, method, path, content):
+        """(status, answer) of a signed request with a JSON body."""
+        return await self.ask(method, path, json.dumps(content).encode(), {"Content-Type": "application/json"})
+
     async def resolve(self, job, **decision):
         """What somebody who looked at the paper says of a job; the job as it then is."""
-        body, kind = json.dumps(decision).encode(), {"Content-Type": "application/json"}
-        return (await self.ask("POST", f"/jobs/{job['id']}/resolution", body, kind))[1]
+        return (await self.ask_json("POST", f"/jobs/{job['id']}/resolution", decision))[1]
 
     async def see(self, job, seconds=8):
         """The job once it is no longer as the till last saw it."""
@@ -118,7 +129,7 @@ async def shop(folder, printers=None, settings=None, **state):
     """A shop with one printer, or with ``printers``: {name: options in its configuration}; ``state`` of the devices."""
     devices = {}
     for name, options in (printers or {"receipt": {"drawer": True, "drawer_open_level": 1}}).items():
-        device = VirtualPrinter(**state)
+        device = VirtualPrinter(language=options.get("language", "escpos"), **state)
         await device.start()
         devices[name] = (device, options)
     place = Shop(folder, devices, **(settings or {}))

@@ -5,9 +5,9 @@ import hashlib
 import random
 
 import pytest
+from pos_hardware_proxy.fonts import find_font
 from pos_hardware_proxy.virtual_printer import Parser
 from pos_hardware_proxy.virtual_printer import commands as c
-from pos_hardware_proxy.virtual_printer.glyphs import font_file
 from pos_hardware_proxy.virtual_printer.typesetter import Typesetter
 from virtual_printer_kit import JAPANESE, print_out, qr, raster, read_qr, stored
 
@@ -102,7 +102,7 @@ def test_japanese_text():
     text = "領収証 ﾃﾞﾝﾜ①～－".encode("cp932") + b" \x5c100"
     paper = print_out(JAPANESE + text + b"\n")
     assert paper.lines == ["領収証 ﾃﾞﾝﾜ①～－ ¥100"] and not paper.missing
-    if font_file():
+    if find_font():
         assert paper.ink().getbbox()[2] > 16 * 12
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from .config import Config, ConfigError
+from .fonts import NO_FONT, find_font
 from .http import CERTIFICATES, GATE
 from .security import CannotStart
 from .serve import serving
@@ -29,9 +30,14 @@ def main():
         config = Config.load(arguments.config)
     except ConfigError as error:
         sys.exit(f"{arguments.config}: {error}")
+    without_font = not config.font and not find_font() and NO_FONT
     if arguments.check:
+        if without_font:
+            print(without_font)
         print(f"{arguments.config}: {len(config.printers)} printers, fine.")
         return
+    if without_font:
+        logging.getLogger(__name__).warning(without_font)
     try:
         app = make_app(config)
     except CannotStart as error:

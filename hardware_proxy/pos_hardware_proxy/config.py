@@ -4,14 +4,18 @@
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from . import serial_line
+from .fonts import Face, is_japanese
 
 DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt printer takes
 CONFIRMATIONS = ("process-id", "queued-status", "none")
 ROLES = ("receipt", "kitchen")
 SCHEMES = ("tcp", "file", "serial")
+THROUGH = "printer"  # the scheme of a display that is plugged into a printer
+LANGUAGES = ("escpos", "star")
+ROMS = ("none", "japanese")
 # Values of keys that have but some.
 ALLOWED = {
     "width": DOTS,
@@ -20,6 +24,9 @@ ALLOWED = {
     "drawer_pin": (2, 5),
     "drawer_open_level": (0, 1),
     "layout": ("us", "jp"),
+    "language": LANGUAGES,
+    "rom": ROMS,
+    "columns": range(16, 41),
 }
 
 
@@ -40,6 +47,8 @@ class PrinterConfig:
     :param drawer: whether a cash drawer hangs on it
     :param drawer_pin: 2 or 5, the pin of the drawer's plug that is pulsed
     :param drawer_open_level: level (0, 1) of the sensor while the drawer is open; None: not learned yet
+    :param language: ``escpos`` or ``star`` (Star Line Mode), which confirms in a way of its own unless ``none``
+    :param rom: characters that the printer itself has: ``japanese``, or ``none``: all texts are drawn
     """
 
     name: str
@@ -51,6 +60,8 @@ class PrinterConfig:
     drawer: bool = False
     drawer_pin: int = 2
     drawer_open_level: int | None = None
+    language: str = "escpos"
+    rom: str = "none"
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,18 @@ class ScaleConfig:
 
 
 @dataclass(frozen=True)
+class DisplayConfig:
+    """One line display of two lines: at an address like a scanner's, or ``printer://NAME``, plugged into that printer.
+
+    :param columns: characters in a line
+    """
+
+    name: str
+    address: str
+    columns: int = 20
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file.
 
@@ -88,6 +111,7 @@ class Config:
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
     :param without_token_drawer: whether they may open the drawer, too
     :param page_from_network: whether the page prints tests and decides about papers also for other machines
+    :param font: file of the font with which texts are drawn; else a Japanese one is looked for
     """
 
     state: Path
@@ -102,9 +126,11 @@ class Config:
     without_token: bool = False
     without_token_drawer: bool = False
     page_from_network: bool = False
+    font: str = ""
     printers: tuple[PrinterConfig, ...] = field(default=())
     scanners: tuple[ScannerConfig, ...] = field(default=())
     scales: tuple[ScaleConfig, ...] = field(default=())
+    displays: tuple[DisplayConfig, ...] = field(default=())
 
     @classmethod
     def load(cls, path):
@@ -135,13 +161,28 @@ class Config:
         for host in proxy.get("hosts", ()):
             if not host.isascii():
                 raise ConfigError(f'hosts: "{host}" must be written in ASCII (xn--…).')
+        if proxy.get("font") and not is_japanese(Face(proxy["font"])):
+            raise ConfigError(f'font = "{proxy["font"]}" is no file of a font with Japanese characters.')
+        _plugged(devices["displays"], [printer.name for printer in devices["printers"]])
         config = cls(**devices, **proxy)
         if config.tls and config.port == config.plain_port:
             raise ConfigError(f"[proxy] plain_port = {config.port} is port, too. Give it another, or 0 for none.")
         return config
 
 
-DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig}
+DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig, "display": DisplayConfig}
+
+
+def _plugged(displays, printers):
+    for display in displays:
+        parts = urlsplit(display.address)
+        if parts.scheme == THROUGH and printer_of(display.address) not in printers:
+            raise ConfigError(f'[[display]] {display.name}: "{display.address}" names no printer of this file.')
+
+
+def printer_of(address):
+    """The printer through which a display is reached, or "" when it has a line of its own."""
+    return unquote(address.removeprefix(f"{THROUGH}://")) if address.startswith(f"{THROUGH}://") else ""
 
 
 def _devices(rows, kind):
@@ -179,7 +220,9 @@ def _device(row, kind, number):
         if not row.get(key):
             raise ConfigError(f"{where} {key} is missing.")
     parts = urlsplit(row["address"])
-    if parts.scheme not in SCHEMES or (not parts.hostname if parts.scheme == "tcp" else not parts.path):
+    if (kind, parts.scheme) == ("display", THROUGH):
+        pass  # where the printers are known, its name is looked at
+    elif parts.scheme not in SCHEMES or (not parts.hostname if parts.scheme == "tcp" else not parts.path):
         raise ConfigError(
             f'{where} address "{row["address"]}" is not one of tcp://10.0.0.5:9100, file:///dev/usb/lp0, '
             "serial:///dev/ttyUSB0?baud=38400."
@@ -195,4 +238,11 @@ def _device(row, kind, number):
             raise ConfigError(f"{where} {key} = {row[key]!r} is not possible. Possible: {choices}.")
     if row.get("width", 0) % 8:
         raise ConfigError(f"{where} width = {row['width']} is not a multiple of 8 dots; {row['width'] // 8 * 8} is.")
+    if row.get("language") == "star":
+        if row.get("rom", "none") != "none":
+            raise ConfigError(f'{where} rom = "{row["rom"]}": texts for a Star printer are drawn; leave rom out.')
+        if row.get("confirm", "none") != "none":
+            raise ConfigError(
+                f'{where} confirm: a Star printer confirms in its own way; leave it out, or write "none".'
+            )
     return DEVICES[kind](**row)

@@ -1,10 +1,19 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-"""ESC/POS as bytes: pictures, cuts, pulses and questions. Sources: Epson's command reference and TM manuals."""
+"""ESC/POS as bytes: pictures, cuts, pulses and questions. Sources: Epson's command reference and TM manuals.
+
+One of the languages of :mod:`.languages`, which says what each of them has.
+"""
 
 import re
 
+from . import status
+from .status import Reader  # noqa: F401 - a part of each language
+
 INITIALISE = b"\x1b@"
-ASB_ON = b"\x1da\xff"
+# After it: half-width katakana, Shift_JIS, the characters of Japan, no space around kanji.
+JAPANESE = b"\x1bt\x01\x1cC\x01\x1bR\x08\x1cS\x00\x00"
+LINE = 30  # dots from line to line
+HELLO = ASB_ON = b"\x1da\xff"
 ASK = tuple(b"\x10\x04" + bytes([n]) for n in (1, 2, 3, 4))
 CUT = b"\x1dVB\x00"  # feeds to the cutter, cuts all but a point
 QUEUED_STATUS = b"\x1dr\x01"
@@ -70,6 +79,13 @@ def feed(dots):
     return [b"\x1bJ" + bytes([min(255, dots - done)]) for done in range(0, dots, 255)]
 
 
+def style(line):
+    """How the next characters look, and how far the line is fed; :class:`~.document.Line`."""
+    size, align = line.size - 1, ("left", "center", "right").index(line.align)
+    codes = (b"\x1b3", LINE * line.size), (b"\x1ba", align), (b"\x1bE", line.bold), (b"\x1d!", size * 0x11)
+    return b"".join(name + bytes([value]) for name, value in (*codes, (b"\x1dB", line.reverse)))
+
+
 def motion_units(dpi):
     """Makes one unit of a feed one dot."""
     return b"\x1dP" + bytes([min(dpi, 255), min(dpi, 255)])
@@ -89,3 +105,27 @@ def process_id(number):
     """(command, the four bytes of the answer): asks to be told when all before it is printed."""
     digits = bytes(0x20 + number // 95**power % 95 for power in (3, 2, 1, 0))
     return b"\x1d(H\x06\x0000" + digits, digits
+
+
+# -- what it says ------------------------------------------------------------------------------------
+def automatic(answer):
+    """The status in what it sends by itself, or None."""
+    return status.from_asb(answer.data) if answer.kind == "asb" else None
+
+
+def is_reply(answer):
+    """Whether this may be the reply to one of ASK."""
+    return answer.kind == "realtime"
+
+
+def replied(known, number, answer):
+    """``known`` with the reply to the ``number``-th of ASK."""
+    return status.with_realtime(known, number, answer.data[0])
+
+
+def confirmation(way, number, known):
+    """(bytes that ask whether all before is printed, which answer says so)."""
+    if way == "queued-status":
+        return QUEUED_STATUS, lambda answer: answer.kind == "queued"
+    question, digits = process_id(number % 95**4)
+    return question, lambda answer: answer.kind == "process" and answer.data == digits

@@ -12,7 +12,9 @@ import logging
 import random
 import time
 
-from . import escpos, status
+from . import status, text
+from .fonts import Fonts
+from .languages import LANGUAGES
 from .link import LinkError, open_link
 from .marks import reprint_mark
 from .spool import PRINTED, PRINTING, UNKNOWN, WAITING
@@ -41,10 +43,12 @@ class Printer:
 
     :param config: :class:`~.config.PrinterConfig`
     :param spool: :class:`~.spool.Spool`
+    :param fonts: :class:`~.fonts.Fonts`, for texts that are drawn
     """
 
-    def __init__(self, config, spool):
-        self.config, self.spool = config, spool
+    def __init__(self, config, spool, fonts=None):
+        self.config, self.spool, self.fonts = config, spool, fonts or Fonts()
+        self._says = LANGUAGES[config.language]
         self.status = status.Status()
         self.reason = ""  # why nothing can be printed now
         self._link = None
@@ -57,6 +61,7 @@ class Printer:
         self.torn, self._hangs = True, False
         self._alive = 0.0  # when the printer last took or said something
         self._number = random.randrange(95**4)
+        self._note = ""  # what there is to say of a job that was printed
         self._task = None
 
     @property
@@ -139,14 +144,15 @@ class Printer:
             await self._hang_up()
         is_new = not self._link
         if is_new:
-            self.status, self._reader, self._answers = status.Status(), status.Reader(), []
+            self.status, self._reader, self._answers = status.Status(), self._says.Reader(), []
             self._link = await open_link(self.config.address, self._on_bytes)
         if self.config.confirm == "none":
             return
         if is_new:
-            await self._link.write(escpos.ASB_ON)
+            await self._link.write(self._says.HELLO)
         # From then on it tells every change by itself; one question proves that it is still there.
-        await self._ask(escpos.ASK if is_new or self.status.trouble else escpos.ASK[:1])
+        questions = self._says.ASK
+        await self._ask(questions if is_new or self.status.trouble else questions[:1])
 
     async def _hang_up(self):
         link, self._link = self._link, None
@@ -155,23 +161,23 @@ class Printer:
 
     def _on_bytes(self, data):
         for answer in self._reader.feed(data):
-            if answer.kind == "asb":
-                self.status = status.from_asb(answer.data)
+            if told := self._says.automatic(answer):
+                self.status = told
                 if not self._lock.locked():
                     self.reason = self.status.trouble
             self._answers.append(answer)
         self._alive = time.monotonic()
         self._heard.set()
 
-    async def _ask(self, questions=escpos.ASK[:1]):
+    async def _ask(self, questions):
         """Ask for its state, question by question: an answer does not say to which it belongs."""
         for number, question in enumerate(questions, 1):
             self._answers.clear()
             await self._link.write(question)
-            answer = await self._hear(lambda answer: answer.kind == "realtime", ANSWER_S)
+            answer = await self._hear(self._says.is_reply, ANSWER_S)
             if answer is None:
                 raise LinkError("lost" if self._link.lost.is_set() else "silent")
-            self.status = status.with_realtime(self.status, number, answer.data[0])
+            self.status = self._says.replied(self.status, number, answer)
 
     async def _hear(self, wanted, seconds):
         """The first answer that is ``wanted`` and comes within ``seconds``, or None; also when the line is lost."""
@@ -203,7 +209,10 @@ class Printer:
         except LinkError:
             reason = "lost"
         self.torn = self._hangs = reason not in ("", "unconfirmed")
-        self.spool.move(job.id, PRINTING, UNKNOWN if self.torn else PRINTED, reason)
+        if self.torn:
+            self.spool.move(job.id, PRINTING, UNKNOWN, reason)
+        else:
+            self.spool.move(job.id, PRINTING, PRINTED, self._note or reason)
         if reason:
             await self._hang_up()
         return True
@@ -214,6 +223,7 @@ class Printer:
         It goes on by itself when paper is in and the cover is closed: then wait, and never send again.
         """
         question, wanted = self._question()
+        self._note = ""
         self._answers.clear()
         self._alive = time.monotonic()
         sending = asyncio.create_task(self._send(job, question))
@@ -235,7 +245,7 @@ class Printer:
                     self._alive = time.monotonic()
                 elif sending.done():
                     await sending
-                    await self._link.write(escpos.ASK[0])  # still there?
+                    await self._link.write(self._says.ASK[0])  # still there?
             return "no_confirmation"
         finally:
             self._stopped = False
@@ -246,37 +256,42 @@ class Printer:
         """(bytes that ask whether all before is printed, which answer says so)."""
         if self.config.confirm == "none":
             return b"", lambda answer: False
-        if self.config.confirm == "queued-status":
-            return escpos.QUEUED_STATUS, lambda answer: answer.kind == "queued"
-        self._number = (self._number + 1) % 95**4
-        question, digits = escpos.process_id(self._number)
-        return question, lambda answer: answer.kind == "process" and answer.data == digits
+        self._number += 1
+        return self._says.confirmation(self.config.confirm, self._number, self.status)
 
     async def _send(self, job, question):
-        for command in self._commands(job, question):
+        for command in self._commands(job, await self._body(job), question):
             await self._link.write(command)
             self._alive = time.monotonic()
 
-    def _commands(self, job, question):
+    async def _body(self, job):
+        """What the job has on paper, as commands."""
+        if job.format == "picture":
+            return self._says.picture(job.picture, job.width)
+        page = await asyncio.to_thread(text.layout, job, self.config, self.fonts)
+        self._note = text.LACKING if page.lacking else ""
+        return await asyncio.to_thread(page.commands, self._says)
+
+    def _commands(self, job, body, question):
         """All bytes of a job, in pieces of which each is sent in a reasonable time."""
-        width = self.config.width
-        head = [escpos.INITIALISE]
+        says, width = self._says, self.config.width
+        head = [says.INITIALISE]
         if self.torn:
-            head = [escpos.FILL, escpos.INITIALISE]
+            head = [says.FILL, says.INITIALISE]
             if self._hangs:
-                head.append(escpos.CUT)
+                head.append(says.CUT)
         if job.pulse and is_in_time(job.created):
-            head.append(escpos.pulse(self.config.drawer_pin))
+            head.append(says.pulse(self.config.drawer_pin))
         if question:
-            head.append(escpos.ASB_ON)
-        head.append(escpos.motion_units(self.config.dpi))
-        picture = escpos.picture(reprint_mark(width), width) if job.reprint_of else []
-        picture += escpos.picture(job.picture, job.width)
+            head.append(says.ASB_ON)
+        head.append(says.motion_units(self.config.dpi))
+        if job.reprint_of:
+            body = says.picture(reprint_mark(width), width) + body
         yield b"".join(head)
         # A few pieces at once: each write is a packet, and most pictures are small.
-        for first in range(0, len(picture), PIECES):
-            yield b"".join(picture[first : first + PIECES])
-        yield escpos.CUT + question
+        for first in range(0, len(body), PIECES):
+            yield b"".join(body[first : first + PIECES])
+        yield says.CUT + question
 
     def _say(self, reason, job=None):
         """Note why nothing comes out: for the printer, the job that is being printed, and all that wait."""
@@ -284,6 +299,26 @@ class Printer:
         if job and self.spool.get(job.id).reason != reason:
             self.spool.move(job.id, PRINTING, PRINTING, reason)
         self.spool.explain(self.config.name, reason)
+
+    async def pass_on(self, data):
+        """Give ``data`` to what is plugged into the printer, between two jobs, or not at all.
+
+        :raises LinkError: ``busy``, or why the printer cannot be reached
+        """
+        if self.absent:
+            raise LinkError(self.reason)  # the worker looks for it; nobody else needs to wait for that
+        if self._lock.locked() or self._news.is_set():
+            raise LinkError("busy")
+        async with self._lock:
+            try:
+                await self._ready()
+            except LinkError:
+                await self._hang_up()
+                raise
+            # It would wait in the printer's buffer, and keep a drawer's pulse from getting through.
+            if self.status.trouble or self._link.is_stuck:
+                raise LinkError(self.status.trouble or "busy")
+            await self._link.write(data)
 
     # -- drawer ----------------------------------------------------------------------------------
     async def open_drawer(self, asked):
@@ -299,7 +334,7 @@ class Printer:
             raise LinkError("too_late")
         if self._stopped:
             # A receipt waits for paper in the printer; what is real-time passes it.
-            await self._link.write(escpos.pulse_now(self.config.drawer_pin))
+            await self._link.write(self._says.pulse_now(self.config.drawer_pin))
             return await self._seen()
         await self._lock.acquire()
         try:
@@ -307,7 +342,7 @@ class Printer:
             if not is_in_time(asked):  # another was quicker, or the printer slow to answer
                 raise LinkError("too_late")
             # In the buffer of a printer that is offline, or behind half a picture, it would come too late or never.
-            command = escpos.pulse_now if self.status.trouble or self.torn else escpos.pulse
+            command = self._says.pulse_now if self.status.trouble or self.torn else self._says.pulse
             await self._link.write(command(self.config.drawer_pin))
             return await self._seen()
         except LinkError:

@@ -6,11 +6,14 @@ import contextlib
 import time
 from dataclasses import replace
 
+from .display import Display
+from .fonts import Fonts
 from .picture import fit
 from .printer import Printer
 from .scale import Scale
 from .scanner import Scanner, Scans
 from .spool import ENDED, FAILED, PRINTED, UNKNOWN, WAITING, Spool, SpoolError
+from .text import layout
 
 LIFETIME = {"receipt": 600, "kitchen": 7200, "test": 60}  # seconds until a job must have begun
 PURGE_S = 3600
@@ -35,10 +38,12 @@ class Proxy:
         config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._waiters = {}  # job id → futures of those who want to know of its next change
         self.spool = Spool(config.state / "spool.sqlite", changed=self._changed)
-        self.printers = {p.name: Printer(p, self.spool) for p in config.printers}
+        self.fonts = Fonts(config.font)
+        self.printers = {p.name: Printer(p, self.spool, self.fonts) for p in config.printers}
         self.scans = Scans()
         self.scanners = [Scanner(scanner, self.scans) for scanner in config.scanners]
         self.scales = [Scale(scale) for scale in config.scales]
+        self.displays = [Display(display, self.printers) for display in config.displays]
         self._drawers = {}  # id of a request → its outcome, or the task that finds it
         self._purger = None
         self.started = time.time()
@@ -47,12 +52,13 @@ class Proxy:
         broken = self.spool.recover(self.printers)
         for printer in self.printers.values():
             printer.start(hangs=printer.config.name in broken)
-        for device in (*self.scanners, *self.scales):
+        for device in (*self.scanners, *self.scales, *self.displays):
             device.start()
         self._purger = asyncio.create_task(self._purge())
 
     async def stop(self):
         self._purger.cancel()
+        await asyncio.gather(*(display.stop() for display in self.displays))  # before the printers they hang on
         await asyncio.gather(*(device.stop() for device in (*self.printers.values(), *self.scanners, *self.scales)))
         self.spool.close()
 
@@ -82,7 +88,7 @@ class Proxy:
         :raises Refused: it was not taken
         """
         printer = self.printer(job.printer)
-        if job.width != printer.config.width:
+        if job.format == "picture" and job.width != printer.config.width:
             width = printer.config.width
             job = replace(job, picture=fit(job.picture, job.width, width), packed=None, width=width)
         try:
@@ -92,6 +98,14 @@ class Proxy:
         if is_new:
             printer.wake()
         return job
+
+    async def check(self, job):
+        """Whether its printer can print this text.
+
+        :raises DocumentError: it cannot
+        """
+        # Characters that are seen for the first time are looked for in many fonts.
+        await asyncio.to_thread(layout, job, self.printer(job.printer).config, self.fonts)
 
     async def outcome(self, job_id, seconds, enough=_tells):
         """The job when it is ``enough`` (ended, or in trouble), or as it is after ``seconds``."""
@@ -173,6 +187,7 @@ class Proxy:
             "printers": [self._printer_health(printer) for printer in self.printers.values()],
             "scanners": [{"name": s.config.name, "reason": s.reason} for s in self.scanners],
             "scales": [{"name": s.config.name, "reason": s.weight.reason} for s in self.scales],
+            "displays": [{"name": d.config.name, "reason": d.reason} for d in self.displays],
         }
 
     def _printer_health(self, printer):

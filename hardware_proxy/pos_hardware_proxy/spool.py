@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS job (
     width INTEGER NOT NULL,
     pulse INTEGER NOT NULL,
     reprint_of TEXT REFERENCES job(id),
-    digest TEXT NOT NULL
+    digest TEXT NOT NULL,
+    format TEXT NOT NULL DEFAULT 'picture'
 ) STRICT;
 -- Apart, so that a change of state does not write the picture again.
 CREATE TABLE IF NOT EXISTS picture (id TEXT PRIMARY KEY REFERENCES job(id), bits BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -46,7 +47,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS job_reprint ON job (reprint_of) WHERE reprint_
 """
 OPEN = "state IN ('waiting', 'printing', 'unknown')"
 LOOK_DAYS = 7  # after which nobody will look at a paper any more
-HEAD = "id, printer, kind, state, reason, created, changed, expires, width, pulse, reprint_of"
+HEAD = "id, printer, kind, state, reason, created, changed, expires, width, format, pulse, reprint_of"
 COLUMNS = f"{HEAD}, (SELECT bits FROM picture WHERE picture.id = job.id)"
 
 
@@ -71,7 +72,8 @@ class Job:
     :param width: dots per row of ``picture``, a multiple of 8
     :param packed: the same deflated, where it came so
     :param pulse: whether the drawer is opened before printing
-    :param picture: 1 bit per dot, rows of ``width / 8`` bytes, most significant bit left, 1 is black
+    :param picture: 1 bit per dot, rows of ``width / 8`` bytes, most significant bit left, 1 is black; or, where
+        ``format`` is ``text`` instead of ``picture``, what :func:`~.document.pack` gives, and ``width`` is 0
     :param created: seconds since 1970; ``expires`` too: not begun by then, it fails
     :param reprint_of: id of the job this one prints once more, with a mark
     """
@@ -89,6 +91,7 @@ class Job:
     state: str = WAITING
     reason: str = ""
     changed: float = 0.0
+    format: str = "picture"
 
 
 class Spool:
@@ -105,6 +108,8 @@ class Spool:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(SCHEMA)
+        if "format" not in {row[1] for row in self._db.execute("PRAGMA table_info(job)")}:  # of a version without texts
+            self._db.execute("ALTER TABLE job ADD COLUMN format TEXT NOT NULL DEFAULT 'picture'")
 
     def close(self):
         self._db.close()
@@ -140,8 +145,8 @@ class Spool:
         with self._transaction():
             done = self._db.execute(
                 "INSERT INTO job (id, printer, kind, state, created, changed, expires, width, pulse, reprint_of,"
-                " digest) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [*values, job.reprint_of, digest],
+                " digest, format) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [*values, job.reprint_of, digest, job.format],
             )
             if done.rowcount:
                 bits = job.packed or zlib.compress(job.picture, 1)
@@ -267,11 +272,12 @@ class Spool:
 
 def _digest(job):
     head = f"{job.printer}\0{job.kind}\0{job.width}\0{int(job.pulse)}\0{job.reprint_of or ''}\0"
+    head += "" if job.format == "picture" else f"{job.format}\0"  # pictures of the version before keep their digest
     return hashlib.sha256(head.encode() + (job.picture or b"")).hexdigest()
 
 
 def _job(row):
     *values, pulse, reprint_of, bits = row
-    names = ("id", "printer", "kind", "state", "reason", "created", "changed", "expires", "width")
+    names = ("id", "printer", "kind", "state", "reason", "created", "changed", "expires", "width", "format")
     picture = None if bits is None else zlib.decompress(bits)
     return Job(**dict(zip(names, values, strict=True)), pulse=bool(pulse), reprint_of=reprint_of, picture=picture)

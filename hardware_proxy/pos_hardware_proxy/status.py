@@ -20,6 +20,7 @@ class Status:
     :param drawer: level of the drawer's sensor, 0 or 1
     :param paper: ``ok``, ``near_end`` or ``end``
     :param error: ``""``, ``cutter``, ``unrecoverable`` or ``recoverable``
+    :param count: marks (ETB) whose turn has come, for printers that count them
     """
 
     online: bool | None = None
@@ -27,6 +28,7 @@ class Status:
     paper: str | None = None
     error: str | None = None
     drawer: int | None = None
+    count: int | None = None
 
     @property
     def trouble(self):

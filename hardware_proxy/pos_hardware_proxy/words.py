@@ -59,6 +59,10 @@ REASONS = {
     "not_seen": ("用紙は出ていませんでした。", "No paper had come out."),
     "no_printer": ("このプリンターは設定から外されました。", "That printer is not set up any more."),
     "nobody_looked": ("誰も用紙を確認しませんでした。", "Nobody looked at the paper."),
+    "no_glyph": (
+        "印刷済み。字形のない文字は番号(U+…)で印刷しました。",
+        "Printed; characters that no font has are printed as their number (U+…).",
+    ),
     "reprinted": ("再発行しました。", "It was printed once more."),
 }
 PAGE = {

@@ -2,6 +2,7 @@
 """The till's door: jobs with an id that the till made.
 
     PUT  /jobs/ID?printer=&kind=receipt&width=576&rows=1200&pulse=1     body: deflated bits    → the job
+    PUT  /jobs/ID?printer=&kind=kitchen&format=text                    body: JSON, see document.py → the job
     GET  /jobs/ID?wait=8                                               → the job, when it has changed
     POST /jobs/ID/resolution  {"came_out": true}                       → somebody looked at the paper
     POST /jobs/ID/resolution  {"reprint": "NEW-ID"}                    → once more, with a mark
@@ -15,6 +16,7 @@ import re
 
 from aiohttp import web
 
+from .. import document
 from ..http import PROXY, authorise, body_of, json_of, seconds_of
 from ..picture import from_bits
 from ..printer import is_in_time
@@ -33,20 +35,29 @@ async def put(request):
     kind = query.get("kind", "receipt")
     if kind not in LIFETIME:
         raise Refused(f"kind = {kind} is not known. There are: {', '.join(LIFETIME)}.")
-    width, rows = _number(query, "width"), _number(query, "rows")
-    body = await body_of(request)
     job = Job(
         id=_id(request.match_info["id"]),
         printer=proxy.printer(query.get("printer"), kind).config.name,
         kind=kind,
-        width=width,
-        picture=from_bits(body, width, rows),
-        packed=body,
         pulse=query.get("pulse") == "1" and is_in_time(asked),
+        **await _content(request, query.get("format", "picture")),
     )
+    if job.format == "text":
+        await proxy.check(job)
     job = proxy.submit(job)
     job = await proxy.outcome(job.id, seconds_of(request, WAIT_S))
     return web.json_response(as_dict(job))
+
+
+async def _content(request, form):
+    """What is to be printed, as fields of the job."""
+    if form == "text":
+        return {"format": form, "width": 0, "picture": document.pack(await json_of(request))}
+    if form != "picture":
+        raise Refused(f"format = {form} is not known. There are: picture, text.")
+    width, rows = _number(request.query, "width"), _number(request.query, "rows")
+    body = await body_of(request)
+    return {"width": width, "picture": from_bits(body, width, rows), "packed": body}
 
 
 @routes.get("/jobs/{id}")

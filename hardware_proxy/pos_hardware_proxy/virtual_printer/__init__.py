@@ -3,7 +3,7 @@
 
 ``VirtualPrinter`` listens on a port of this machine as a network printer does, and keeps a ledger of what happened, by
 which the proxy is judged. ``python -m pos_hardware_proxy.virtual_printer`` runs one with a page in the browser. It
-knows nothing of the proxy, so that no mistake can be in both.
+knows nothing of the proxy but where a font is, so that no mistake can be in both.
 """
 
 from .ledger import Event, Ledger

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from .page import start_page
-from .printer import VirtualPrinter
+from .printer import LANGUAGES, VirtualPrinter
 from .rom import ROMS
 from .state import BUSY
 
@@ -26,6 +26,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--port", type=int, default=9100, help="port of the printer (default 9100; 0: any)")
     add("--page-port", type=int, default=9180, help="port of its page in the browser (default 9180; -1: no page)")
     add("--width", type=int, default=576, choices=(576, 512, 420, 384), help="dots of the head")
+    add("--language", default="escpos", choices=LANGUAGES, help="what it understands (star: Star Line Mode)")
     add("--rom", default="japanese", choices=ROMS, help="characters that it has")
     add("--folder", type=Path, help="save each finished strip of paper there as PNG")
     add("--paper-speed", type=float, help="mm/s at which paper comes out, such as 200 (default: takes no time)")

@@ -1,43 +1,20 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """Draws characters as masks: pictures of one bit, set where the head burns a dot."""
 
-import subprocess
 from functools import lru_cache
-from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont
+
+from ..fonts import find_font
 
 # Cells in dots: width and height of an ANK character of font A and B, and of a kanji.
 CELLS = {"A": (12, 24), "B": (9, 17), "K": (24, 24)}
 
-_FAMILY = "Noto Sans Mono CJK JP"
-_USUAL_PLACES = (
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/google-noto-sans-cjk-fonts/NotoSansCJK-Regular.ttc",
-    "/Library/Fonts/NotoSansCJK-Regular.ttc",
-)
-
-
-@lru_cache(1)
-def font_file() -> tuple[str, int] | None:
-    """File of a Japanese font and the number of the face in it; None when the machine has none."""
-    try:
-        command = ["fc-match", "--format", "%{file}|%{index}", _FAMILY]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
-        file, index = answer.rsplit("|", 1)
-        if "CJK" in Path(file).name:
-            return file, int(index)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        pass  # without fontconfig the usual places are looked at
-    return next(((place, 0) for place in _USUAL_PLACES if Path(place).is_file()), None)
-
 
 @lru_cache(16)
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    found = font_file()
-    return ImageFont.truetype(found[0], size, index=found[1]) if found else ImageFont.load_default(size)
+    found = find_font()
+    return ImageFont.truetype(found.file, size, index=found.index) if found else ImageFont.load_default(size)
 
 
 @lru_cache(4096)

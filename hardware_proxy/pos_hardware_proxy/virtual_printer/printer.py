@@ -20,10 +20,12 @@ from .connections import Connection, Port
 from .ledger import Ledger
 from .paper import DOTS_PER_MM, Paper
 from .parser import Parser
+from .star import Mark, StarParser, StarStatus
 from .state import State
 from .typesetter import Typesetter
 
 SLICE = 64  # rows of a raster that are printed in one go when paper takes time or may run out
+LANGUAGES = ("escpos", "star")
 COUNTERS = ("paper_left", "drop_after", "reset_after")  # these count down: not worth an event each time
 BREATH = 64  # commands carried out before others may use the event loop
 
@@ -43,7 +45,8 @@ class VirtualPrinter:
 
     ``state`` is what one may set (see State, whose fields are also accepted here), ``ledger`` what happened, ``papers``
     the finished strips, ``paper`` the one still in the printer. With a ``folder`` each finished strip is saved there
-    as PNG. Of strips before the last ``keep`` only text and digest stay; None keeps all.
+    as PNG. Of strips before the last ``keep`` only text and digest stay; None keeps all. ``language`` is "escpos" or
+    "star"; a printer has one for life.
 
     Methods are to be called in the event loop that runs the printer; ``in_thread`` and ``call`` are for others.
     Setting a field of ``state`` is allowed anywhere.
@@ -55,8 +58,13 @@ class VirtualPrinter:
         folder: Path | None = None,
         keep: int | None = 1000,
         events: int | None = None,
+        language: str = "escpos",
         **settings,
     ):
+        if language not in LANGUAGES:
+            raise ValueError(f"language is one of {', '.join(LANGUAGES)}")
+        self._new_parser = StarParser if language == "star" else Parser
+        self._says = StarStatus() if language == "star" else status
         self.state = State(**settings)
         self.ledger = Ledger(events)
         self.papers: list[Paper] = []
@@ -66,7 +74,7 @@ class VirtualPrinter:
         self._port = Port(self, port)
         self._queue: deque[Job] = deque()
         self._queued_bytes = 0
-        self._mask, self._status = 0, status.automatic(self.state)
+        self._mask, self._status = 0, self._says.automatic(self.state)
         self._printing: asyncio.Task | None = None
         self._saving: set[asyncio.Task] = set()
         self._leftover: Parser | None = None
@@ -133,6 +141,7 @@ class VirtualPrinter:
         self._empty_queue()
         self._typesetter.power_cycle()
         self._mask, self._leftover = 0, None
+        self._says.power_off()
         if self.state.error == "fatal":
             self.state.error = ""
 
@@ -180,7 +189,7 @@ class VirtualPrinter:
 
     def parser_for(self) -> Parser:
         """Parser of a new connection: a fresh one, or the last one with what is unfinished in it."""
-        parser = self._leftover if self.state.keep_partial and self._leftover else Parser()
+        parser = self._leftover if self.state.keep_partial and self._leftover else self._new_parser()
         self._leftover = parser
         return parser
 
@@ -209,7 +218,7 @@ class VirtualPrinter:
     def _real_time(self, connection: Connection, command: Command) -> None:
         self.ledger.add("command", connection.number, command.name)
         if isinstance(command, StatusRequest):
-            self._reply(connection, status.real_time(self.state, command.number))
+            self._reply(connection, self._says.real_time(self.state, command.number))
         elif isinstance(command, Pulse):
             self._pulse(connection, command)
         elif isinstance(command, Recover):
@@ -272,9 +281,13 @@ class VirtualPrinter:
             if not (self.state.latest_id_only and any(isinstance(j.command, ProcessId) for j in list(self._queue)[1:])):
                 self._reply(connection, status.process_id(command.id))
         elif isinstance(command, AutoStatus):
-            self._mask, self._status = command.mask, status.automatic(self.state)
+            self._mask, self._status = command.mask, self._says.automatic(self.state)
             if self._mask:
                 self._reply(connection, self._status)
+        elif isinstance(command, Mark):
+            self._says.count(command)
+            if self._mask:
+                self._reply(connection, self._says.automatic(self.state))
         elif isinstance(command, Pulse):
             self._pulse(connection, command)
         else:
@@ -356,8 +369,8 @@ class VirtualPrinter:
         self._room.set()
         if not self.state.stopped:
             self._go.set()
-        now = status.automatic(self.state)
-        if self.power and self._mask and status.changed(self._status, now, self._mask):
+        now = self._says.automatic(self.state)
+        if self.power and self._mask and self._says.changed(self._status, now, self._mask):
             for connection in self.connections:
                 self._reply(connection, now)
         self._status = now
