@@ -37,7 +37,8 @@ async def reprinted(place):
     job = await place.till.print(pack(load(SENT)))
     assert job["state"] == "unknown"
     again = await place.till.resolve(job, reprint="reprint-1")
-    return await place.till.see(again)
+    while again["state"] != "printed":
+        again = await place.till.see(again)
 
 
 def with_blank_bands(place):

@@ -23,7 +23,8 @@ async def body_of(request):
 
     :raises TimeoutError: it came too slowly
     """
-    return await asyncio.wait_for(request.read(), BODY_S)
+    async with asyncio.timeout(BODY_S):
+        return await request.read()
 
 
 async def json_of(request):

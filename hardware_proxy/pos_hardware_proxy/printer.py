@@ -26,7 +26,8 @@ SILENCE_S = 20.0  # without any word of the printer while it should be printing
 LOOK_S = 1.0  # between two looks at a printer that is not ready
 RETRY_S = (0.5, 15.0)  # shortest and longest wait before the next attempt to connect
 TROUBLE_S = 2.0  # between two looks at one that was in trouble, without a job
-PIECES = 4  # commands of a picture that are written at once
+# Bytes that are written at once: few packets; but on a serial line soon enough gone for the printer not to seem silent.
+PIECE, SLOW_PIECE = 65536, 8192
 PULSE_S = 3.0  # a drawer opens now or not at all
 SEEN_S = 1.0  # the sensor's time to notice
 ABSENT = ("refused", "no_answer", "unreachable", "unplugged", "not_allowed", "busy", "silent", "lost")
@@ -129,7 +130,8 @@ class Printer:
 
     async def _wait_for_news(self, seconds):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         came = self._news.is_set()
         self._news.clear()
         return came
@@ -146,6 +148,7 @@ class Printer:
         if is_new:
             self.status, self._reader, self._answers = status.Status(), self._says.Reader(), []
             self._link = await open_link(self.config.address, self._on_bytes)
+            self._watch = asyncio.create_task(self._wake_at_loss(self._link))
         if self.config.confirm == "none":
             return
         if is_new:
@@ -154,10 +157,15 @@ class Printer:
         questions = self._says.ASK
         await self._ask(questions if is_new or self.status.trouble else questions[:1])
 
+    async def _wake_at_loss(self, link):
+        await link.lost.wait()
+        self._heard.set()
+
     async def _hang_up(self):
         link, self._link = self._link, None
         if link:
             await link.close()
+            self._watch.cancel()
 
     def _on_bytes(self, data):
         for answer in self._reader.feed(data):
@@ -191,10 +199,9 @@ class Printer:
             if left <= 0 or self._link.lost.is_set():
                 return None
             self._heard.clear()
-            waits = [asyncio.ensure_future(event.wait()) for event in (self._heard, self._link.lost)]
-            await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._heard.wait()
 
     # -- jobs ------------------------------------------------------------------------------------
     async def _print(self, job):
@@ -260,8 +267,10 @@ class Printer:
         return self._says.confirmation(self.config.confirm, self._number, self.status)
 
     async def _send(self, job, question):
-        for command in self._commands(job, await self._body(job), question):
-            await self._link.write(command)
+        data = b"".join(self._commands(job, await self._body(job), question))
+        piece = SLOW_PIECE if self.config.address.startswith("serial") else PIECE
+        for at in range(0, len(data), piece):
+            await self._link.write(data[at : at + piece])
             self._alive = time.monotonic()
 
     async def _body(self, job):
@@ -273,7 +282,7 @@ class Printer:
         return await asyncio.to_thread(page.commands, self._says)
 
     def _commands(self, job, body, question):
-        """All bytes of a job, in pieces of which each is sent in a reasonable time."""
+        """All of a job, as a list of commands."""
         says, width = self._says, self.config.width
         head = [says.INITIALISE]
         if self.torn:
@@ -287,11 +296,7 @@ class Printer:
         head.append(says.motion_units(self.config.dpi))
         if job.reprint_of:
             body = says.picture(reprint_mark(width), width) + body
-        yield b"".join(head)
-        # A few pieces at once: each write is a packet, and most pictures are small.
-        for first in range(0, len(body), PIECES):
-            yield b"".join(body[first : first + PIECES])
-        yield says.CUT + question
+        return [*head, *body, says.CUT, question]
 
     def _say(self, reason, job=None):
         """Note why nothing comes out: for the printer, the job that is being printed, and all that wait."""

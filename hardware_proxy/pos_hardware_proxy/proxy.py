@@ -118,7 +118,8 @@ class Proxy:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.setdefault(job_id, []).append(waiter)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(waiter, left)
+                async with asyncio.timeout(left):
+                    await waiter
 
     def _changed(self, job_id):
         for waiter in self._waiters.pop(job_id, ()):
@@ -150,7 +151,7 @@ class Proxy:
         known = self.spool.get(new_id)
         if known and known.reprint_of == job_id:
             return known
-        job = self.spool.get(job_id)
+        job = self.spool.get_whole(job_id)
         if job is None or job.state != UNKNOWN:
             raise Refused(f"The job {job_id} is {job.state if job else 'not known'}; only an unknown one is repeated.")
         new = self.submit(replace(job, id=new_id, reprint_of=job_id, pulse=False, state=WAITING, reason=""))

@@ -106,6 +106,7 @@ class Spool:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._synchronous = "FULL"
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(SCHEMA)
         if "format" not in {row[1] for row in self._db.execute("PRAGMA table_info(job)")}:  # of a version without texts
@@ -156,7 +157,10 @@ class Spool:
     @contextmanager
     def _transaction(self, is_flushed=True):
         """All or nothing; not ``is_flushed``, a power cut may undo it, but not the end of this program."""
-        self._db.execute(f"PRAGMA synchronous = {'FULL' if is_flushed else 'NORMAL'}")
+        synchronous = "FULL" if is_flushed else "NORMAL"
+        if synchronous != self._synchronous:
+            self._db.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -167,7 +171,12 @@ class Spool:
             raise
 
     def get(self, job_id):
-        """The job, or None."""
+        """The job without its picture, or None."""
+        row = self._db.execute(f"SELECT {HEAD}, NULL FROM job WHERE id = ?", [job_id]).fetchone()
+        return row and _job(row)
+
+    def get_whole(self, job_id):
+        """The job with its picture, as long as it has not ended; or None."""
         row = self._db.execute(f"SELECT {COLUMNS} FROM job WHERE id = ?", [job_id]).fetchone()
         return row and _job(row)
 
