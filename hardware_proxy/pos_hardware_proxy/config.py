@@ -79,6 +79,7 @@ class Config:
     :param listen: address to listen on; the machine itself unless a shop network is named
     :param state: folder of the spool and of the keys
     :param origins: web addresses of Odoo whose pages may print, ``https://erp.example.jp``
+    :param odoo: where Odoo is, for tills that can reach it but not this proxy; empty: they cannot print here
     :param hosts: names by which this proxy is called besides its addresses, against DNS rebinding
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
     :param without_token_drawer: whether they may open the drawer, too
@@ -89,6 +90,7 @@ class Config:
     listen: str = "127.0.0.1"
     port: int = 8069
     origins: tuple[str, ...] = ()
+    odoo: str = ""
     hosts: tuple[str, ...] = ()
     without_token: bool = False
     without_token_drawer: bool = False
@@ -119,10 +121,16 @@ class Config:
         proxy["state"] = Path(proxy["state"])
         proxy |= {key: tuple(_texts(proxy[key], key)) for key in ("origins", "hosts") if key in proxy}
         for origin in proxy.get("origins", ()):
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-                raise ConfigError(f'origins: "{origin}" is not like "https://erp.example.jp" (no slash at the end).')
+            _check_origin("origins", origin)
+        if proxy.get("odoo"):
+            _check_origin("odoo", proxy["odoo"])
         return cls(**devices, **proxy)
+
+
+def _check_origin(key, text):
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query or parts.fragment:
+        raise ConfigError(f'{key}: "{text}" is not like "https://erp.example.jp" (no slash at the end).')
 
 
 DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig}

@@ -28,22 +28,8 @@ JOB_ID = re.compile(r"[\w.:-]{8,80}", re.ASCII)
 @routes.put("/jobs/{id}")
 async def put(request):
     await authorise(request, "print")
-    proxy, query = request.app[PROXY], request.query
-    kind = query.get("kind", "receipt")
-    if kind not in LIFETIME:
-        raise Refused(f"kind = {kind} is not known. There are: {', '.join(LIFETIME)}.")
-    width, rows = _number(query, "width"), _number(query, "rows")
-    body = await body_of(request)
-    job = Job(
-        id=_id(request.match_info["id"]),
-        printer=proxy.printer(query.get("printer"), kind).config.name,
-        kind=kind,
-        width=width,
-        picture=from_bits(body, width, rows),
-        packed=body,
-        pulse=query.get("pulse") == "1",
-    )
-    job = proxy.submit(job)
+    proxy = request.app[PROXY]
+    job = proxy.submit(job_of(proxy, _id(request.match_info["id"]), request.query, await body_of(request)))
     job = await proxy.outcome(job.id, seconds_of(request, WAIT_S))
     return web.json_response(as_dict(job))
 
@@ -54,7 +40,9 @@ async def get(request):
     proxy = request.app[PROXY]
     first = _known(proxy, request.match_info["id"])
     known = request.query.get("known")
-    job = await proxy.outcome(first.id, seconds_of(request, WAIT_S), lambda job: _face(job) != known)
+    job = await proxy.outcome(
+        first.id, seconds_of(request, WAIT_S), lambda job: face_of(job.state, job.reason) != known
+    )
     return web.json_response(as_dict(job))
 
 
@@ -87,6 +75,27 @@ async def drawer(request):
     return web.json_response({"outcome": outcome})
 
 
+def job_of(proxy, job_id, query, body):
+    """The job that a till asks for.
+
+    :param query: mapping of texts: ``kind``, ``printer``, ``width``, ``rows``, ``pulse``
+    :raises Refused, PictureError: it cannot be printed
+    """
+    kind = query.get("kind", "receipt")
+    if kind not in LIFETIME:
+        raise Refused(f"kind = {kind} is not known. There are: {', '.join(LIFETIME)}.")
+    width, rows = _number(query, "width"), _number(query, "rows")
+    return Job(
+        id=job_id,
+        printer=proxy.printer(query.get("printer"), kind).config.name,
+        kind=kind,
+        width=width,
+        picture=from_bits(body, width, rows),
+        packed=body,
+        pulse=query.get("pulse") == "1",
+    )
+
+
 def as_dict(job):
     """A job for the till, without its picture."""
     return {
@@ -95,13 +104,13 @@ def as_dict(job):
         "state": job.state,
         "reason": job.reason,
         "reprint_of": job.reprint_of,
-        "face": _face(job),
+        "face": face_of(job.state, job.reason),
     }
 
 
-def _face(job):
+def face_of(state, reason):
     """What a till has seen of a job, to be told when it is no longer so."""
-    return f"{job.state}:{job.reason}"
+    return f"{state}:{reason}"
 
 
 def _known(proxy, job_id):
