@@ -238,15 +238,17 @@ class Relay:
     async def _listen(self):
         pause = RETRY_S[0]
         while True:
-            if self.keys.secret:
-                try:
-                    if await self._hear():
-                        pause = RETRY_S[0]
-                except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                    _logger.debug("no open line to Odoo: %s", error)
-                finally:
-                    self._listens = False
-                    self._news.set()  # what came while nobody listened
+            if not self.keys.secret:
+                await asyncio.sleep(RETRY_S[0])
+                continue
+            try:
+                if await self._hear():
+                    pause = RETRY_S[0]
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
+                _logger.debug("no open line to Odoo: %s", error)
+            finally:
+                self._listens = False
+                self._news.set()  # what came while nobody listened
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(2 * pause, RETRY_S[1])
 

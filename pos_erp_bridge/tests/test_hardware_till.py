@@ -3,12 +3,13 @@ import hashlib
 import hmac
 import json
 import tempfile
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from odoo.fields import Command
 from odoo.tests import HttpCase, new_test_user, tagged
 
-from .hardware_machine import Machine, missing
+from .hardware_machine import HOST, Machine, free_port, missing
 from .till_shop import TillShop
 
 CONTROL = "control.test"  # a name that exists in these browsers only
@@ -118,7 +119,7 @@ class TestHardwareTill(HttpCase):
             self.skipTest(reason)
         folder = tempfile.TemporaryDirectory(prefix="bridge-hardware-")
         self.addCleanup(folder.cleanup)
-        self.machine = Machine(folder.name, self.base_url())
+        self.machine = Machine(folder.name, self.base_url(), is_relayed="relay" in self._testMethodName)
         self.addCleanup(self.machine.end)
         shop = self.shop = TillShop(self.env)
         self.env = shop.env
@@ -161,6 +162,9 @@ class TestHardwareTill(HttpCase):
     def do_start(self, _value):
         self.machine.start()
 
+    def do_url(self, _value):
+        return self.machine.url
+
     def do_papers(self, count):
         self.assertEqual(len(self.machine.papers()), int(count))
 
@@ -193,6 +197,15 @@ class TestHardwareTill(HttpCase):
         """The line broke in the middle: the cashier sees the paper, and there is no second one."""
         self.start("bridge_hardware_seen")
         self.assertEqual(self.machine.jobs(), [("printed", "seen", 0)])
+
+    def test_relayed_through_odoo(self):
+        """The till cannot reach the proxy: through Odoo the drawer opens and one paper comes out, also when the same
+        print comes on both ways at once; and when nobody knows, the cashier is asked as always."""
+        self.proxy.url = f"http://{HOST}:{free_port()}"
+        with patch.object(self, "http_request_allow_all", True):  # the proxy asks this Odoo, too
+            self.start("bridge_hardware_relayed")
+        printed = ("printed", "", 0)
+        self.assertEqual(self.machine.jobs(), [printed, printed, ("failed", "reprinted", 0), ("printed", "", 1)])
 
     def test_not_connected(self):
         """A proxy that nobody has paired is named as the reason; the sale goes on."""

@@ -118,6 +118,51 @@ tour(
     isClosed
 );
 
+/** The proxy is within reach again, and the same print goes to it on both ways. */
+const printOnBothWays = {
+    content: "the same print through the shop's network and through Odoo",
+    trigger: "body",
+    run: async () => {
+        const { ProxyClient } = odoo.loader.modules.get("@pos_erp_bridge/pos/app/hardware/proxy_client");
+        const { deflate } = odoo.loader.modules.get("@pos_erp_bridge/pos/app/hardware/raster");
+        const client = window.posmodel.bridgeQueue.client;
+        client.access.url = await (await fetch("http://control.test/url?extension")).text();
+        const bytes = new Uint8Array(72 * 40).fill(0xaa);
+        const body = await deflate(bytes);
+        const job = { id: crypto.randomUUID(), width: 576, rows: 40, printer: "", body, created: Date.now() };
+        const direct = ProxyClient.prototype.put.call(client, job, 8);
+        const relayed = client.relay.put(job, client.now());
+        const states = [(await direct).state];
+        for (let stand = await relayed; states.length < 2; ) {
+            stand = await client.relay.get(job, stand.face);
+            if (stand.state === "printed") {
+                states.push(stand.state);
+            }
+        }
+        client.access.url = "http://127.0.0.1:1";
+        if (states[0] !== "printed") {
+            throw new Error(`the proxy says ${states[0]}`);
+        }
+    },
+};
+
+tour(
+    "bridge_hardware_relayed",
+    sell,
+    machine("drawer"),
+    machine("papers/1"),
+    isClosed,
+    printOnBothWays,
+    machine("papers/2"),
+    machine("set/drop_after=3000"),
+    ReceiptScreen.clickNextOrder(),
+    sell,
+    sees("Did the paper come out?"),
+    press("Print again, marked 再発行"),
+    isTold("It is printed."),
+    isClosed
+);
+
 tour(
     "bridge_hardware_unpaired",
     sell,
