@@ -20,7 +20,7 @@ import aiohttp
 from .doors.jobs import JOB_ID, as_dict, face_of, job_of
 from .link import LinkError
 from .picture import PictureError, from_base64
-from .proxy import LIFETIME, Refused
+from .proxy import Refused
 from .security import signature, till_key
 from .spool import FAILED
 
@@ -196,8 +196,6 @@ class Relay:
             if not JOB_ID.fullmatch(job_id):
                 raise Refused("The id of a job has 8 to 80 letters, digits, and . : - _")
             job = job_of(self.proxy, job_id, row["query"], from_base64(row["body"]))
-            if age >= LIFETIME[job.kind] and self.proxy.spool.get(job_id) is None:
-                return self._answer(job_id, FAILED, "expired")
             self.proxy.submit(job, age)
         except (Refused, PictureError) as error:
             return self._answer(job_id, FAILED, str(error))

@@ -96,15 +96,27 @@ class BridgeHardwareJob(models.Model):
             raise UserError(self.env._("This print belongs to another till."))
         is_question = row.state in ("new", "missing") and not row.kind
         if is_new or (kind and is_question):
-            vals = {"state": "new", "reason": False, "kind": kind, "query": query, "body": body}
+            vals = {"state": "new", "reason": False, "kind": kind, "query": query}
             row.write({**vals, "asked": asked, "until": until, "taken": False, "told": 0})
+            row._fill(body)
             proxy._relay_call()
         return row
+
+    def _fill(self, body):
+        """Keep the picture; not in a statement that would stand in the log when another comes in between."""
+        self.flush_recordset()
+        query = SQL("UPDATE bridge_hardware_job SET body = %s WHERE id = %s", body or None, self.id)
+        self.env.cr.execute(query, log_exceptions=False)
+        self.invalidate_recordset(["body"])
 
     def _ask_again(self):
         """Only the proxy knows the end of a print that may have reached it on another way."""
         if self._is_own_end():
-            self.write({"state": "new", "reason": False})
+            self._ask_anew()
+
+    def _ask_anew(self):
+        if self._is_own_end() or self.state == "missing":
+            self.write({"state": "new", "reason": False, "told": 0})
             self.proxy_id._relay_call()
 
     def _decide(self, decision):

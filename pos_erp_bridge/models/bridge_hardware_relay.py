@@ -143,8 +143,9 @@ class IrWebsocket(models.AbstractModel):
         """The proxy is greeted: only then it knows that it will hear."""
         super()._after_subscribe_data(data)
         for channel in data["channels"]:
-            if isinstance(channel, tuple) and channel[0]._name == "bridge.hardware.proxy":
-                channel[0]._relay_call()
+            proxy = channel[0] if isinstance(channel, tuple) else None
+            if isinstance(proxy, models.Model) and proxy._name == "bridge.hardware.proxy":
+                proxy._relay_call()
 
 
 class PosConfig(models.Model):
@@ -219,7 +220,7 @@ class PosConfig(models.Model):
         jobs = self.env["bridge.hardware.job"].sudo()
         row = jobs._keep(config, self._bridge_job_id(job_id))
         if decision.get("reprint"):
-            jobs._keep(config, decision["reprint"])
+            jobs._keep(config, decision["reprint"])._ask_anew()
         row._decide(decision)
         return row._stand()
 

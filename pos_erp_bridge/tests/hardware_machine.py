@@ -104,6 +104,10 @@ class Machine:
         body = json.dumps({"code": self.code, "secret": secret}).encode()
         return json.loads(self._post(f"{self.url}/pair", body, self.origin))["proxy"]
 
+    def keys(self):
+        """{"proxy_id", "secret"}"""
+        return json.loads((self.folder / "state" / "keys.json").read_text())
+
     def jobs(self):
         """[(state, reason, whether it repeats another)] of all jobs, oldest first."""
         with closing(sqlite3.connect(self.folder / "state" / "spool.sqlite")) as db:

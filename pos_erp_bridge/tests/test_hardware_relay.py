@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from psycopg2.errors import UniqueViolation
@@ -58,7 +59,7 @@ class RelayCase(TransactionCase):
     def messages(self, kind):
         """Bus messages of that kind since the last look."""
         self.env.cr.precommit.run()
-        found = self.env["bus.bus"].search([("message", "like", f'"{kind}"'), ("id", ">", getattr(self, "seen", 0))])
+        found = self.env["bus.bus"].search([("message", "like", f'{kind}"'), ("id", ">", getattr(self, "seen", 0))])
         self.seen = max(found.ids, default=getattr(self, "seen", 0))
         return [(message.channel, json.loads(message.message)["payload"]) for message in found]
 
@@ -243,8 +244,11 @@ class TestHardwareRelay(RelayCase):
         self.proxy._relay_exchange({"states": [refused]}, 2_000)
         stand = self.rpc("bridge_relay_get", "job-00001")
         self.assertEqual((stand["isDecided"], stand["refused"], stand["state"]), (True, "Too many wait.", "unknown"))
+        self.exchange(("again-001", "missing"), moment=2_001)
+        self.rpc("bridge_relay_resolve", "job-00001", {"reprint": "again-001"})
+        self.assertEqual(self.row("again-001").state, "new", "it may be there now")
         self.rpc("bridge_relay_resolve", "job-00001", {"came_out": True})
-        self.exchange(("job-00001", "printed", "seen"), moment=2_001)
+        self.exchange(("job-00001", "printed", "seen"), moment=2_002)
         stand = self.rpc("bridge_relay_get", "job-00001")
         self.assertEqual((stand["isDecided"], stand["refused"], stand["face"]), (True, "", "printed:seen"))
         for nonsense in ({}, {"came_out": "yes"}, {"reprint": "x"}):
@@ -329,8 +333,8 @@ class TestHardwareRelay(RelayCase):
     def channels(self, secret=SECRET, proxy_id=PROXY_ID, moment=None):
         moment = moment or str(time.time_ns() // 1_000_000)
         sent = proxy_signature(secret, proxy_id, "SUBSCRIBE", "/websocket", b"", moment)
-        with patch("odoo.addons.bus.models.ir_websocket.request") as request:
-            request.session.uid = None
+        nobody = SimpleNamespace(session=SimpleNamespace(uid=None))
+        with patch("odoo.addons.bus.models.ir_websocket.request", nobody):
             public = self.env["ir.websocket"].with_user(self.env.ref("base.public_user"))
             return public._build_bus_channel_list(["mine", f"bridge_hardware:{proxy_id}:{moment}:{sent}"])
 

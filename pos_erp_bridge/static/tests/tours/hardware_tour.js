@@ -118,6 +118,21 @@ tour(
     isClosed
 );
 
+const isSetUp = {
+    content: "the proxy asks Odoo for prints",
+    trigger: "body",
+    run: async () => {
+        const { data, config } = window.posmodel;
+        for (let turn = 0; turn < 50; turn++) {
+            if (await data.orm.call("pos.config", "bridge_relay_get", [[config.id], "a-question"])) {
+                return;
+            }
+            await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+        throw new Error("the proxy does not ask");
+    },
+};
+
 /** The proxy is within reach again, and the same print goes to it on both ways. */
 const printOnBothWays = {
     content: "the same print through the shop's network and through Odoo",
@@ -148,6 +163,8 @@ const printOnBothWays = {
 
 tour(
     "bridge_hardware_relayed",
+    machine("pair"),
+    isSetUp,
     sell,
     machine("drawer"),
     machine("papers/1"),
@@ -160,7 +177,8 @@ tour(
     sees("Did the paper come out?"),
     press("Print again, marked 再発行"),
     isTold("It is printed."),
-    isClosed
+    isClosed,
+    machine("stop")
 );
 
 tour(

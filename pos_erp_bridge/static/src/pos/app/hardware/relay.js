@@ -40,8 +40,8 @@ export class Relay {
     }
 
     /** @param {number} at when the till asked, in seconds of the server's clock */
-    async put({ id, width, rows, printer, body, isTried = false }, at) {
-        const job = { id, width, rows, printer: printer || "", body: base64(body), at };
+    async put({ id, kind = "receipt", width, rows, printer, body, isTried = false }, at) {
+        const job = { id, kind, width, rows, printer: printer || "", body: base64(body), at };
         this.waiters.set(id, { stand: null, wake: () => {} });
         return this.answer(await this.ask("bridge_relay_put", job, isTried));
     }
