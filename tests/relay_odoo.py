@@ -26,7 +26,7 @@ class Odoo:
         self.has_line, self.greets = has_line, greets
         self.rows, self.lines, self.told, self.exchanges = {}, set(), [], 0
         self.refused = []  # why a request was not served
-        self.fault = None  # async, called with the request once it was served; may raise instead of an answer
+        self.fault = None  # called with a request, and whether it was served; may raise instead of an answer
         self.printers = None
 
     async def open(self):
@@ -111,6 +111,8 @@ class Odoo:
             self.refused.append("exchange")
             raise web.HTTPUnauthorized
         self.exchanges += 1
+        if self.fault:
+            self.fault(request, False)
         content = json.loads(body)
         self.printers = content["printers"]
         for stand in content["states"]:
@@ -118,7 +120,7 @@ class Odoo:
             self.note(stand)
         answer = self.answer()
         if self.fault:
-            await self.fault(request)
+            self.fault(request, True)
         return web.json_response(answer)
 
     def note(self, stand):

@@ -66,6 +66,7 @@ class Relay:
         # Odoo keeps a session for the open line; a server named by its number may set a cookie, too.
         self._session = aiohttp.ClientSession(headers=HEADERS, cookie_jar=aiohttp.CookieJar(unsafe=True))
         self.proxy.watchers.append(self._changed)
+        self._news.set()
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._listen())]
 
     async def stop(self):
@@ -245,8 +246,9 @@ class Relay:
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
                 _logger.debug("no open line to Odoo: %s", error)
             finally:
+                if self._listens:
+                    self._news.set()  # what comes while nobody listens
                 self._listens = False
-                self._news.set()  # what came while nobody listened
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(2 * pause, RETRY_S[1])
 

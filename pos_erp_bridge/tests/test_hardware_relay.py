@@ -350,7 +350,8 @@ class TestHardwareRelay(RelayCase):
                 self.assertIn("mine", channels)
 
     def test_proxy_is_greeted(self):
-        self.env["ir.websocket"]._after_subscribe_data({"channels": self.channels(), "last": 0})
+        data = {"channels": self.channels(), "last": 0, "missed_presences": self.env["mail.presence"]}
+        self.env["ir.websocket"]._after_subscribe_data(data)
         self.assertEqual(len(self.messages("bridge_hardware")), 1)
 
     def test_same_as_the_proxy_computes(self):
