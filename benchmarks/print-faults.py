@@ -249,11 +249,13 @@ def main():
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--relayed", type=float, default=0.1, help="share through Odoo, and again on both ways")
     arguments = parser.parse_args()
-    began, chance = time.monotonic(), random.Random(arguments.seed)
+    chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         relay = odoo(stack, Path(folder), arguments.relayed) if arguments.relayed else None
+        began = time.monotonic()
         shop = Shop(Path(folder), arguments.jobs, chance, relay)
         asyncio.run(shop.run())
+        took = time.monotonic() - began
     lost, doubled = shop.judge()
     states = [list(shop.outcomes.values()).count(state) for state in ENDED]
     marked = sum(True in marks for printer in shop.papers.values() for marks in printer.count.values())
@@ -261,7 +263,7 @@ def main():
         "lost_or_doubled_jobs", lost + doubled, "jobs", baseline=0, lost=lost, doubled=doubled, jobs=arguments.jobs,
         printed=states[0], failed=states[1], asked=shop.asked, reprinted=marked,
         roads=shop.roads, faults=shop.faults | shop.line.faults,
-        seconds=time.monotonic() - began, seed=arguments.seed,
+        seconds=took, seed=arguments.seed,
     )  # fmt: skip
 
 

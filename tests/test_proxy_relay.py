@@ -78,6 +78,7 @@ def test_without_the_line_it_asks(tmp_path, monkeypatch, line):
 
     async def story():
         async with shops(tmp_path, listens=False, **line) as (place, odoo):
+            await until(lambda: odoo.exchanges)
             await odoo.leave("job-00001", paper(1))
             assert (await odoo.ends("job-00001"))["state"] == "printed"
             assert place.proxy.health()["relay"] == "asking"

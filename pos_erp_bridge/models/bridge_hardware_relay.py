@@ -14,7 +14,6 @@ import time
 
 from odoo import fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL
 
 from .bridge_hardware_job import ENDED, MESSAGE, RANKS
 from .bridge_hardware_proxy import MOST_PRINTERS, PRINTER_KEYS, till_key
@@ -94,15 +93,9 @@ class BridgeHardwareProxy(models.Model):
         return jobs._hand_over(self)
 
     def _relay_note_seen(self):
-        self.env.cr.execute(
-            SQL(
-                """UPDATE bridge_hardware_proxy SET relay_seen = now() AT TIME ZONE 'utc'
-                    WHERE id = %s AND COALESCE(relay_seen, '2000-01-01') < now() AT TIME ZONE 'utc'
-                        - make_interval(secs => %s)""",
-                self.id, SEEN_S,
-            )
-        )  # fmt: skip
-        self.invalidate_recordset(["relay_seen"])
+        now = fields.Datetime.now()
+        if not self.relay_seen or (now - self.relay_seen).total_seconds() > SEEN_S:
+            self.relay_seen = now
 
     def _relay_note_printers(self, printers):
         rows = printers if isinstance(printers, list) else []
