@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import contextlib
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -38,6 +39,11 @@ FAULTS = {"reset": 6, "drop": 6, "power": 3, "paper": 3, "silent": 1, "kill": 1}
 RELAY_FAULTS = {"cut": 3, "away": 2}
 
 
+def picture_of(receipt):
+    """Its paper; no bytes of its number look like a real-time command, for the proxy changes a dot of those."""
+    return _till.paper(receipt << 8 | 0xFF, ROWS)
+
+
 class Papers:
     """What came out of a printer, by receipt: [whether it is marked, …] for each whole picture."""
 
@@ -51,8 +57,8 @@ class Papers:
             self.seen += 1
             marked = bits.startswith(MARK)
             picture = bits[len(MARK) :] if marked else bits
-            number = int.from_bytes(picture[:72], "big") >> 32
-            if picture.rstrip(b"\0") == _till.paper(number, ROWS):
+            number = int.from_bytes(picture[:72], "big") >> 40
+            if picture.rstrip(b"\0") == picture_of(number):
                 self.count.setdefault(number, []).append(marked)
         return self.count
 
@@ -65,7 +71,7 @@ class Shop:
         self.devices = {name: VirtualPrinter(keep=None, events=1000) for name in ("receipt", "bar")}
         self.papers = {name: Papers(device) for name, device in self.devices.items()}
         self.port, self.todo, self.outcomes, self.faults = _till.free_port(), iter(range(1, jobs + 1)), {}, {}
-        self.asked, self.calm = 0, False
+        self.asked, self.told = 0, {}  # receipt → the way it went, and what was heard of it
 
     async def run(self):
         for device in self.devices.values():
@@ -118,6 +124,7 @@ class Shop:
         share = self.relay[2] if self.relay else 0
         road = self.random.choices(list(self.roads), (1 - 2 * share, share, share))[0]
         self.roads[road] += 1
+        self.told.setdefault(receipt, []).append(road)
         if road == "both":
             # Neither knows of the other; what became of it is asked on one of them.
             sent = [self._insist(lambda: self._send(till, receipt, printer)), self._leave(relayed, receipt, printer)]
@@ -129,6 +136,7 @@ class Shop:
             job = await self._insist(lambda: self._send(till, receipt, printer))
         reprints = 0
         while job["state"] not in ENDED:
+            self.told[receipt].append(f"{job['state']}:{job.get('reason', '')}")
             if job["state"] == "unknown":
                 self.asked += 1
                 came_out = await self._look(printer, receipt)
@@ -140,17 +148,18 @@ class Shop:
                     job = await self._insist(lambda job=job, new=new: till.resolve(job, reprint=new))
             else:
                 job = await self._insist(lambda job=job: till.see(job, 2))
+        self.told[receipt].append(f"{job['state']}:{job.get('reason', '')}")
         return job["state"]
 
     async def _send(self, till, receipt, printer):
         """Often once; sometimes three times at once, as by an impatient cashier."""
-        picture, job_id = _till.paper(receipt, ROWS), f"job-{receipt:06}"
+        picture, job_id = picture_of(receipt), f"job-{receipt:06}"
         times = 3 if self.random.random() < 0.05 else 1
         sent = [till.print(picture, job_id, wait=2, printer=printer) for _time in range(times)]
         return (await asyncio.gather(*sent))[0]
 
     async def _leave(self, relayed, receipt, printer):
-        picture, job_id = _till.paper(receipt, ROWS), f"job-{receipt:06}"
+        picture, job_id = picture_of(receipt), f"job-{receipt:06}"
         return await self._insist(lambda: relayed.print(picture, job_id, printer))
 
     @staticmethod
@@ -229,8 +238,10 @@ class Shop:
         for receipt in range(1, self.jobs + 1):
             marks = papers.get(receipt, [])
             state = self.outcomes.get(receipt)
-            lost += state is None or (state == "printed" and not marks)
-            doubled += marks.count(False) > 1
+            is_lost, is_doubled = state is None or (state == "printed" and not marks), marks.count(False) > 1
+            if is_lost or is_doubled:
+                print(f"receipt {receipt}: papers {marks}, {self.told.get(receipt)}", file=sys.stderr)
+            lost, doubled = lost + is_lost, doubled + is_doubled
         return lost, doubled
 
 

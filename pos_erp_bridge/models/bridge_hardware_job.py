@@ -66,8 +66,7 @@ class BridgeHardwareJob(models.Model):
     # -- for tills -------------------------------------------------------------------------------
     @api.model
     def _keep(self, config, job_id, kind=False, asked=None, query=None, body=False):
-        """The row of this id, made when there is none. The key decides, not a search: of two that come at once, one
-        is made.
+        """The row of this id, made when there is none.
 
         :param kind: False for a mere question how a print stands
         :param asked: seconds since 1970
@@ -77,30 +76,37 @@ class BridgeHardwareJob(models.Model):
         asked = min(asked or now, now)
         until = asked + LIFETIME_S[kind or "receipt"]
         self._expire(proxy)
-        if body and self.search_count([("proxy_id", "=", proxy.id), ("body", "!=", False)]) >= MOST_WAITING:
-            raise UserError(self.env._("%s prints wait for the hardware proxy already.", MOST_WAITING))
-        self.env.cr.execute(
-            SQL(
-                """INSERT INTO bridge_hardware_job (proxy_id, company_id, config_id, job, kind, state, asked, until,
-                       told, create_uid, create_date, write_uid, write_date)
-                   SELECT %s, %s, %s, %s, %s, 'new', %s, %s, 0, %s, now.at, %s, now.at
-                     FROM (SELECT now() AT TIME ZONE 'utc' AS at) now
-                       ON CONFLICT (proxy_id, job) DO NOTHING RETURNING id""",
-                proxy.id, proxy.company_id.id, config.id, job_id, kind or None, asked, until,
-                self.env.uid, self.env.uid,
-            )
-        )  # fmt: skip
-        is_new = self.env.cr.fetchone()
-        row = self.browse(is_new) if is_new else self.search([("proxy_id", "=", proxy.id), ("job", "=", job_id)])
+        row, is_new = self._find(proxy, job_id), False
+        if not row:
+            row, is_new = self._insert(config, job_id, asked, until)
         if row.config_id != config:
             raise UserError(self.env._("This print belongs to another till."))
-        is_question = row.state in ("new", "missing") and not row.kind
-        if is_new or (kind and is_question):
+        if is_new or (kind and not row.kind and row.state in ("new", "missing")):
+            if body and self.search_count([("proxy_id", "=", proxy.id), ("body", "!=", False)]) >= MOST_WAITING:
+                raise UserError(self.env._("%s prints wait for the hardware proxy already.", MOST_WAITING))
             vals = {"state": "new", "reason": False, "kind": kind, "query": query}
             row.write({**vals, "asked": asked, "until": until, "taken": False, "told": 0})
             row._fill(body)
             proxy._relay_call()
         return row
+
+    def _find(self, proxy, job_id):
+        return self.search([("proxy_id", "=", proxy.id), ("job", "=", job_id)])
+
+    def _insert(self, config, job_id, asked, until):
+        """(the row of this id, whether it is new). Of two that come at once, the key lets one be made."""
+        proxy = config.bridge_proxy_id
+        query = SQL(
+            """INSERT INTO bridge_hardware_job (proxy_id, company_id, config_id, job, state, asked, until, told,
+                   create_uid, create_date, write_uid, write_date)
+               SELECT %s, %s, %s, %s, 'new', %s, %s, 0, %s, now.at, %s, now.at
+                 FROM (SELECT now() AT TIME ZONE 'utc' AS at) now
+                   ON CONFLICT (proxy_id, job) DO NOTHING RETURNING id""",
+            proxy.id, proxy.company_id.id, config.id, job_id, asked, until, self.env.uid, self.env.uid,
+        )  # fmt: skip
+        self.env.cr.execute(query, log_exceptions=False)
+        made = self.env.cr.fetchone()
+        return (self.browse(made), True) if made else (self._find(proxy, job_id), False)
 
     def _fill(self, body):
         """Keep the picture; not in a statement that would stand in the log when another comes in between."""
