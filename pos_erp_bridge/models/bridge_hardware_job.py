@@ -262,6 +262,7 @@ class BridgeHardwareJob(models.Model):
     @api.autovacuum
     def _gc_jobs(self):
         """Forget prints of a month ago, and what was never fetched."""
-        for proxy in self.env["bridge.hardware.proxy"].with_context(active_test=False).search([("relay_seen", "!=", False)]):
+        proxies = self.env["bridge.hardware.proxy"].with_context(active_test=False)
+        for proxy in proxies.search([("relay_seen", "!=", False)]):
             self._expire(proxy)
         self.search([("create_date", "<", fields.Datetime.subtract(fields.Datetime.now(), days=KEEP_DAYS))]).unlink()
