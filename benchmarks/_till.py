@@ -14,11 +14,17 @@ from pos_hardware_proxy import security  # noqa: E402
 from proxy_shop import ORIGIN, SECRET, Till, paper  # noqa: E402, F401
 
 
-def configure(folder, port, printers):
-    """(path of the proxy's configuration, its keys) for printers: {name: port}."""
+def pair(folder):
+    """The keys of a proxy whose state is in that folder."""
     keys = security.Keys(folder / "keys.json")
     keys.pair(SECRET)
-    text = f'[proxy]\nstate = "{folder}"\nport = {port}\norigins = ["{ORIGIN}"]\n'
+    return keys
+
+
+def configure(folder, port, printers, odoo=""):
+    """(path of the proxy's configuration, its keys) for printers: {name: port}."""
+    keys = pair(folder)
+    text = f'[proxy]\nstate = "{folder}"\nport = {port}\norigins = ["{ORIGIN}"]\nodoo = "{odoo}"\n'
     for name, number in printers.items():
         text += f'[[printer]]\nname = "{name}"\naddress = "tcp://127.0.0.1:{number}"\n'
     path = folder / "proxy.toml"

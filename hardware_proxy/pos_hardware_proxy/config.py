@@ -107,6 +107,7 @@ class Config:
     :param plain_port: with TLS: port where tills get the authority's certificate by plain HTTP; 0: none
     :param mdns: whether it is announced in the shop's network; None: when it listens beyond this machine
     :param origins: web addresses of Odoo whose pages may print, ``https://erp.example.jp``
+    :param odoo: where Odoo is, for tills that can reach it but not this proxy; empty: they cannot print here
     :param hosts: names by which this proxy is called besides its addresses, against DNS rebinding
     :param without_token: whether tills that cannot send a token (Odoo's own) may print; off by default
     :param without_token_drawer: whether they may open the drawer, too
@@ -122,6 +123,7 @@ class Config:
     plain_port: int = 8070
     mdns: bool | None = None
     origins: tuple[str, ...] = ()
+    odoo: str = ""
     hosts: tuple[str, ...] = ()
     without_token: bool = False
     without_token_drawer: bool = False
@@ -155,9 +157,9 @@ class Config:
         proxy["state"] = Path(proxy["state"])
         proxy |= {key: tuple(_texts(proxy[key], key)) for key in ("origins", "hosts") if key in proxy}
         for origin in proxy.get("origins", ()):
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-                raise ConfigError(f'origins: "{origin}" is not like "https://erp.example.jp" (no slash at the end).')
+            _check_origin("origins", origin)
+        if proxy.get("odoo"):
+            _check_origin("odoo", proxy["odoo"])
         for host in proxy.get("hosts", ()):
             if not host.isascii():
                 raise ConfigError(f'hosts: "{host}" must be written in ASCII (xn--…).')
@@ -168,6 +170,12 @@ class Config:
         if config.tls and config.port == config.plain_port:
             raise ConfigError(f"[proxy] plain_port = {config.port} is port, too. Give it another, or 0 for none.")
         return config
+
+
+def _check_origin(key, text):
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query or parts.fragment:
+        raise ConfigError(f'{key}: "{text}" is not like "https://erp.example.jp" (no slash at the end).')
 
 
 DEVICES = {"printer": PrinterConfig, "scanner": ScannerConfig, "scale": ScaleConfig, "display": DisplayConfig}

@@ -37,6 +37,8 @@ class Proxy:
         self.config = config
         config.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._waiters = {}  # job id → futures of those who want to know of its next change
+        self.relay = None  # the way through Odoo, where there is one
+        self.watchers = []  # told the id of each job that has changed
         self.spool = Spool(config.state / "spool.sqlite", changed=self._changed)
         self.fonts = Fonts(config.font)
         self.printers = {p.name: Printer(p, self.spool, self.fonts) for p in config.printers}
@@ -82,9 +84,10 @@ class Proxy:
                 return printer
         raise Refused("No printer is set up. Name one in the configuration file.")
 
-    def submit(self, job):
+    def submit(self, job, age=0.0):
         """Keep a job on disk and let its printer know; the job as it stands. The same id again changes nothing.
 
+        :param age: seconds since it was asked for
         :raises Refused: it was not taken
         """
         printer = self.printer(job.printer)
@@ -92,7 +95,7 @@ class Proxy:
             width = printer.config.width
             job = replace(job, picture=fit(job.picture, job.width, width), packed=None, width=width)
         try:
-            job, is_new = self.spool.accept(job, LIFETIME[job.kind])
+            job, is_new = self.spool.accept(job, LIFETIME[job.kind] - age)
         except SpoolError as error:
             raise Refused(str(error)) from None
         if is_new:
@@ -122,6 +125,8 @@ class Proxy:
                     await waiter
 
     def _changed(self, job_id):
+        for watcher in self.watchers:
+            watcher(job_id)
         for waiter in self._waiters.pop(job_id, ()):
             if not waiter.done():
                 waiter.set_result(None)
@@ -189,6 +194,7 @@ class Proxy:
             "scanners": [{"name": s.config.name, "reason": s.reason} for s in self.scanners],
             "scales": [{"name": s.config.name, "reason": s.weight.reason} for s in self.scales],
             "displays": [{"name": d.config.name, "reason": d.reason} for d in self.displays],
+            "relay": self.relay.state if self.relay else "",
         }
 
     def _printer_health(self, printer):

@@ -12,6 +12,7 @@ from .http import CERTIFICATES, GATE, PROXY, TOLD, is_here
 from .link import LinkError
 from .picture import MAX_BODY, PictureError
 from .proxy import Proxy, Refused
+from .relay import Relay
 from .security import Denied, Gate, Keys
 
 _logger = logging.getLogger(__name__)
@@ -38,9 +39,15 @@ def make_app(config):
 
 
 async def _running(app):
-    await app[PROXY].start()
+    proxy = app[PROXY]
+    await proxy.start()
+    if proxy.config.odoo:
+        proxy.relay = Relay(proxy, app[GATE].keys, proxy.config.odoo)
+        await proxy.relay.start()
     yield
-    await app[PROXY].stop()
+    if proxy.relay:
+        await proxy.relay.stop()
+    await proxy.stop()
 
 
 async def _release(app):

@@ -1,2 +1,2 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-from . import rehearsal, webhook
+from . import hardware_relay, rehearsal, webhook

@@ -127,4 +127,6 @@ from . import (
     res_partner,
     bridge_tax_rate,
     bridge_hardware_proxy,
+    bridge_hardware_job,
+    bridge_hardware_relay,
 )

@@ -53,5 +53,6 @@ from . import (
     test_summary_invoice,
     test_ui_receipt,
     test_hardware_proxy,
+    test_hardware_relay,
     test_hardware_till,
 )

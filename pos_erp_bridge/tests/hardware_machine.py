@@ -51,9 +51,10 @@ class Machine:
     """
     :param folder: for the proxy's file, its spool, and what is printed
     :param origin: of the Odoo whose pages may print
+    :param is_relayed: whether the proxy fetches what tills leave in Odoo
     """
 
-    def __init__(self, folder, origin):
+    def __init__(self, folder, origin, is_relayed=False):
         self.folder, self.origin = Path(folder), origin
         self.port, self._page = free_port(), free_port()
         self.url = f"http://{HOST}:{self.port}"
@@ -66,6 +67,7 @@ class Machine:
         )  # fmt: skip
         (self.folder / "proxy.toml").write_text(
             f'[proxy]\nname = "本店"\nstate = "{self.folder / "state"}"\nport = {self.port}\norigins = ["{origin}"]\n'
+            f'odoo = "{origin if is_relayed else ""}"\n'
             f'[[printer]]\nname = "receipt"\naddress = "tcp://{HOST}:{printer}"\nwidth = 576\ndrawer = true\n'
         )
         until(self.printer_state, "the printer")
@@ -101,6 +103,10 @@ class Machine:
     def pair(self, secret):
         body = json.dumps({"code": self.code, "secret": secret}).encode()
         return json.loads(self._post(f"{self.url}/pair", body, self.origin))["proxy"]
+
+    def keys(self):
+        """{"proxy_id", "secret"}"""
+        return json.loads((self.folder / "state" / "keys.json").read_text())
 
     def jobs(self):
         """[(state, reason, whether it repeats another)] of all jobs, oldest first."""

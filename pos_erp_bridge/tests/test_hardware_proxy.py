@@ -116,6 +116,7 @@ class TestHardwareProxy(TransactionCase):
             {
                 "id": self.proxy.id, "url": "http://192.168.1.20:8069", "printer": "kitchen", "proxy": PROXY_ID,
                 "claims": claims, "key": till_key(SECRET, claims), "until": 1795143600 + 12 * 3600,
+                "road": "direct", "printers": [], "now": 1795143600,
             },
         )  # fmt: skip
         self.assertEqual(

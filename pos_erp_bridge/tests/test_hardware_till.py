@@ -3,12 +3,13 @@ import hashlib
 import hmac
 import json
 import tempfile
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from odoo.fields import Command
 from odoo.tests import HttpCase, new_test_user, tagged
 
-from .hardware_machine import Machine, missing
+from .hardware_machine import HOST, Machine, free_port, missing
 from .till_shop import TillShop
 
 CONTROL = "control.test"  # a name that exists in these browsers only
@@ -118,7 +119,7 @@ class TestHardwareTill(HttpCase):
             self.skipTest(reason)
         folder = tempfile.TemporaryDirectory(prefix="bridge-hardware-")
         self.addCleanup(folder.cleanup)
-        self.machine = Machine(folder.name, self.base_url())
+        self.machine = Machine(folder.name, self.base_url(), is_relayed="relay" in self._testMethodName)
         self.addCleanup(self.machine.end)
         shop = self.shop = TillShop(self.env)
         self.env = shop.env
@@ -161,6 +162,12 @@ class TestHardwareTill(HttpCase):
     def do_start(self, _value):
         self.machine.start()
 
+    def do_pair(self, _value):
+        self.machine.pair(SECRET)
+
+    def do_url(self, _value):
+        return self.machine.url
+
     def do_papers(self, count):
         self.assertEqual(len(self.machine.papers()), int(count))
 
@@ -194,6 +201,19 @@ class TestHardwareTill(HttpCase):
         self.start("bridge_hardware_seen")
         self.assertEqual(self.machine.jobs(), [("printed", "seen", 0)])
 
+    def test_relayed_through_odoo(self):
+        """The till cannot reach the proxy: through Odoo the drawer opens and one paper comes out, also when the same
+        print comes on both ways at once; and when nobody knows, the cashier is asked as always."""
+        self.proxy.url = f"http://{HOST}:{free_port()}"
+        self.proxy.sudo().write({"secret": SECRET, "proxy_id": self.machine.keys()["proxy_id"]})
+        # The proxy asks this Odoo, too, but only while the browser does: it is paired and stopped by the tour.
+        with patch.object(self, "http_request_allow_all", True):
+            self.start_tour(
+                f"/pos/ui/{self.shop.config.id}", "bridge_hardware_relayed", login="bridge_hardware", timeout=120
+            )
+        printed = ("printed", "", 0)
+        self.assertEqual(self.machine.jobs(), [printed, printed, ("failed", "reprinted", 0), ("printed", "", 1)])
+
     def test_not_connected(self):
         """A proxy that nobody has paired is named as the reason; the sale goes on."""
         self.start_tour(
@@ -212,7 +232,7 @@ class TestHardwareTill(HttpCase):
         ready = "Boolean(document.querySelector('.bridge-proxy-connect'))"
         code = PAIR % {"code": self.machine.code}
         self.browser_js(form, code, ready, login="bridge_hw_manager", timeout=90)
-        keys = json.loads((self.machine.folder / "state" / "keys.json").read_text())
+        keys = self.machine.keys()
         proxy = self.proxy.sudo()
         self.assertEqual((proxy.proxy_id, proxy.secret), (keys["proxy_id"], keys["secret"]))
         self.assertEqual(proxy.printers, [{"name": "receipt", "role": "receipt", "width": 576, "drawer": True}])

@@ -15,6 +15,7 @@ CREDENTIALS = {
     "bridge.channel": ("token", "setting_ids", "webhook_url"),
     "bridge.channel.setting": ("value", "shown_value"),
     "bridge.hardware.proxy": ("secret", "offered_secret"),
+    "bridge.hardware.job": ("body",),
 }
 
 
@@ -29,6 +30,9 @@ class TestSecurity(TransactionCase):
         }
         cls.system = next(iter(sorted(registered())))
         cls.channel = cls.make_channel(cls.env.company)
+        proxy = cls.env["bridge.hardware.proxy"].search([("company_id", "=", cls.env.company.id)], limit=1)
+        till = cls.env["pos.config"].create({"name": "Till", "bridge_proxy_id": proxy.id})
+        cls.env["bridge.hardware.job"].create({"proxy_id": proxy.id, "config_id": till.id, "job": "job-00001"})
 
     @classmethod
     def make_channel(cls, company):

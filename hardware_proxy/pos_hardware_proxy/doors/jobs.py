@@ -12,6 +12,7 @@
 PUT with the same id again is answered from the spool and never prints.
 """
 
+import json
 import re
 
 from aiohttp import web
@@ -31,33 +32,13 @@ JOB_ID = re.compile(r"[\w.:-]{8,80}", re.ASCII)
 @routes.put("/jobs/{id}")
 async def put(request):
     asked = await authorise(request, "print")
-    proxy, query = request.app[PROXY], request.query
-    kind = query.get("kind", "receipt")
-    if kind not in LIFETIME:
-        raise Refused(f"kind = {kind} is not known. There are: {', '.join(LIFETIME)}.")
-    job = Job(
-        id=_id(request.match_info["id"]),
-        printer=proxy.printer(query.get("printer"), kind).config.name,
-        kind=kind,
-        pulse=query.get("pulse") == "1" and is_in_time(asked),
-        **await _content(request, query.get("format", "picture")),
-    )
-    if job.format == "text":
-        await proxy.check(job)
+    proxy = request.app[PROXY]
+    if request.query.get("format") == "text":
+        await json_of(request)  # refuses what is none
+    job = await job_of(proxy, _id(request.match_info["id"]), request.query, await body_of(request), asked)
     job = proxy.submit(job)
     job = await proxy.outcome(job.id, seconds_of(request, WAIT_S))
     return web.json_response(as_dict(job))
-
-
-async def _content(request, form):
-    """What is to be printed, as fields of the job."""
-    if form == "text":
-        return {"format": form, "width": 0, "picture": document.pack(await json_of(request))}
-    if form != "picture":
-        raise Refused(f"format = {form} is not known. There are: picture, text.")
-    width, rows = _number(request.query, "width"), _number(request.query, "rows")
-    body = await body_of(request)
-    return {"width": width, "picture": from_bits(body, width, rows), "packed": body}
 
 
 @routes.get("/jobs/{id}")
@@ -66,7 +47,9 @@ async def get(request):
     proxy = request.app[PROXY]
     first = _known(proxy, request.match_info["id"])
     known = request.query.get("known")
-    job = await proxy.outcome(first.id, seconds_of(request, WAIT_S), lambda job: _face(job) != known)
+    job = await proxy.outcome(
+        first.id, seconds_of(request, WAIT_S), lambda job: face_of(job.state, job.reason) != known
+    )
     return web.json_response(as_dict(job))
 
 
@@ -99,6 +82,40 @@ async def drawer(request):
     return web.json_response({"outcome": outcome})
 
 
+async def job_of(proxy, job_id, query, body, asked):
+    """The job that a till asks for.
+
+    :param query: mapping of texts: ``kind``, ``printer``, ``format``, ``pulse``; ``width``, ``rows`` of a picture
+    :param body: bytes
+    :param asked: when it asked, in seconds since 1970
+    :raises Refused, PictureError, DocumentError: it cannot be printed
+    """
+    kind = query.get("kind", "receipt")
+    if kind not in LIFETIME:
+        raise Refused(f"kind = {kind} is not known. There are: {', '.join(LIFETIME)}.")
+    job = Job(
+        id=job_id,
+        printer=proxy.printer(query.get("printer"), kind).config.name,
+        kind=kind,
+        pulse=query.get("pulse") == "1" and is_in_time(asked),
+        **_content(query, body),
+    )
+    if job.format == "text":
+        await proxy.check(job)
+    return job
+
+
+def _content(query, body):
+    """What is to be printed, as fields of the job."""
+    form = query.get("format", "picture")
+    if form == "text":
+        return {"format": form, "width": 0, "picture": document.pack(json.loads(body))}
+    if form != "picture":
+        raise Refused(f"format = {form} is not known. There are: picture, text.")
+    width, rows = _number(query, "width"), _number(query, "rows")
+    return {"width": width, "picture": from_bits(body, width, rows), "packed": body}
+
+
 def as_dict(job):
     """A job for the till, without its picture."""
     return {
@@ -107,13 +124,13 @@ def as_dict(job):
         "state": job.state,
         "reason": job.reason,
         "reprint_of": job.reprint_of,
-        "face": _face(job),
+        "face": face_of(job.state, job.reason),
     }
 
 
-def _face(job):
+def face_of(state, reason):
     """What a till has seen of a job, to be told when it is no longer so."""
-    return f"{job.state}:{job.reason}"
+    return f"{state}:{reason}"
 
 
 def _known(proxy, job_id):

@@ -35,7 +35,7 @@ export class PrintQueue {
     async resume() {
         const stored = await this.store.jobs();
         for (const job of stored.filter((job) => job.scope === this.scope && !this.jobs.has(job.id))) {
-            this.follow({ ...job, isSent: !job.body, isResumed: true });
+            this.follow({ ...job, isSent: !job.body, isResumed: true, isTried: true });
         }
     }
 
@@ -98,7 +98,7 @@ export class PrintQueue {
             return this.note(job, answer);
         }
         try {
-            const answer = await this.client.get(job.id, job.face, WAIT_S);
+            const answer = await this.client.get(job, job.face, WAIT_S);
             if (answer.face === job.face) {
                 await sleep(PAUSE_MS[0]); // however soon it was answered
             }

@@ -12,7 +12,8 @@ const THIS_MACHINE = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /**
  * The proxy did not do what it was asked.
  * kind: unreachable (nothing answered), denied (not this till), missing (no such job), refused (cannot be done),
- * trouble (the printer; ``reason`` says what), unpaired (nobody connected it), keyless (Odoo does not answer).
+ * trouble (the printer; ``reason`` says what), unpaired (nobody connected it), keyless (Odoo does not answer). Through
+ * Odoo: away (the proxy does not fetch what lies there), offline (Odoo does not answer).
  */
 export class ProxyError extends Error {
     constructor(kind, message = "", reason = "") {
@@ -64,7 +65,7 @@ export class ProxyClient {
     }
 
     /** The job when it has changed since ``known``, at the latest after some seconds. */
-    async get(id, known, seconds) {
+    async get({ id }, known, seconds) {
         const query = new URLSearchParams({ known, wait: seconds, ...NOT_KEPT });
         return this.signed("GET", `/jobs/${id}?${query}`, null, seconds);
     }

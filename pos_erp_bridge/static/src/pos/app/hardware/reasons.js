@@ -48,6 +48,10 @@ export function proxyText(error, url) {
             return _t("The hardware proxy does not know this print.");
         case "unreachable":
             return unreachableText(url);
+        case "away":
+            return _t("The hardware proxy does not fetch prints from Odoo now. Is it on, and does it reach Odoo?");
+        case "offline":
+            return _t("Odoo cannot be reached, and this till prints through it.");
         case "keyless":
             return _t("This till has no key for the hardware proxy, and Odoo cannot be reached for one.");
         default:

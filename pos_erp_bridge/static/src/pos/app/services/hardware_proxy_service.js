@@ -5,8 +5,9 @@ import { PosStore } from "@point_of_sale/app/services/pos_store";
 import { uuidv4 } from "@point_of_sale/utils";
 import { JobStore } from "@pos_erp_bridge/pos/app/hardware/job_store";
 import { PrintQueue } from "@pos_erp_bridge/pos/app/hardware/print_queue";
-import { ProxyClient } from "@pos_erp_bridge/pos/app/hardware/proxy_client";
 import { proxyText, reasonText } from "@pos_erp_bridge/pos/app/hardware/reasons";
+import { Relay } from "@pos_erp_bridge/pos/app/hardware/relay";
+import { RoadClient } from "@pos_erp_bridge/pos/app/hardware/road_client";
 import { UnknownPrintPopup } from "@pos_erp_bridge/pos/app/hardware/unknown_print_popup";
 import { BridgePrinter } from "@pos_erp_bridge/pos/app/utils/printer/bridge_printer";
 import { _t } from "@web/core/l10n/translation";
@@ -23,7 +24,11 @@ patch(PosStore.prototype, {
 
     bridgeUseProxy() {
         const store = new JobStore();
-        const client = new ProxyClient(() => this.bridgeProxyAccess(store));
+        const relay = new Relay((method, ...args) =>
+            this.data.orm.silent.call("pos.config", method, [[this.config.id], ...args])
+        );
+        this.data.connectWebSocket("BRIDGE_PRINT", (stand) => relay.heard(stand));
+        const client = new RoadClient(() => this.bridgeProxyAccess(store), relay);
         const scope = `${this.config.id}/${this.config.raw.bridge_proxy_id}`;
         this.bridgeQueue = new PrintQueue({ client, store, scope, tell: (job) => this.bridgeTell(job) });
         this.hardwareProxy.printer = new BridgePrinter({
@@ -33,7 +38,7 @@ patch(PosStore.prototype, {
             notify: (...args) => this.notification.add(...args),
         });
         this.bridgeQueue.resume();
-        client.ready().catch(() => {}); // so that the first sale does not wait for it
+        client.reach().catch(() => {}); // so that the first sale does not wait for it
     },
 
     /** From the server; while that cannot be reached, what it gave last, until its time is over. */
@@ -41,6 +46,9 @@ patch(PosStore.prototype, {
         const key = `access/${this.config.id}`;
         try {
             const access = await this.data.orm.silent.call("pos.config", "bridge_proxy_access", [[this.config.id]]);
+            if (access) {
+                access.skew = access.now - Date.now() / 1000;
+            }
             await store.keep(key, access);
             return access;
         } catch (error) {
