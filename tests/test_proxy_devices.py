@@ -186,6 +186,24 @@ def test_scans_are_given_out_once(tmp_path):
     run(story())
 
 
+def test_a_closed_page_takes_no_code_away(tmp_path):
+    """Its question is still held when the next page asks; what is scanned then goes to that one."""
+
+    async def story():
+        line = Line()
+        config = (ScannerConfig("hand", f"serial://{line.path}?baud=9600"),)
+        async with shop(tmp_path, settings={"scanners": config}) as place:
+            closed = asyncio.create_task(till(place).ask("GET", "/scans?wait=5"))
+            await asyncio.sleep(0.2)
+            closed.cancel()
+            await asyncio.sleep(0.1)
+            line.say(b"4901234567894\r")
+            assert (await till(place).ask("GET", "/scans?wait=5"))[1] == {"code": "4901234567894"}
+        line.close()
+
+    run(story())
+
+
 def test_old_scans_are_forgotten(monkeypatch):
     monkeypatch.setattr("pos_hardware_proxy.scanner.STALE_S", 0.05)
 

@@ -52,10 +52,13 @@ class Scans:
             self._codes.append((time.monotonic(), code))
             self._news.set()
 
-    async def take(self, seconds):
-        """The oldest code that is not stale, as soon as there is one; None after ``seconds``."""
+    async def take(self, seconds, is_there=lambda: True):
+        """The oldest code that is not stale, as soon as there is one; None after ``seconds``.
+
+        :param is_there: whether the asker can still be answered; a code is not given to somebody who has gone
+        """
         limit = time.monotonic() + seconds
-        while True:
+        while is_there():
             while self._codes:
                 moment, code = self._codes.popleft()
                 if time.monotonic() - moment <= STALE_S:
@@ -64,7 +67,8 @@ class Scans:
             try:
                 await asyncio.wait_for(self._news.wait(), limit - time.monotonic())
             except TimeoutError:
-                return None
+                break
+        return None
 
 
 class Keyboard:

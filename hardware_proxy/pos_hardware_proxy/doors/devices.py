@@ -17,7 +17,9 @@ WAIT_S = 50.0
 @routes.get("/scans")
 async def scans(request):
     await authorise(request, "scan")
-    return web.json_response({"code": await request.app[PROXY].scans.take(seconds_of(request, WAIT_S))})
+    # A page that was closed or loaded again has left its question behind; the code is for the one that asks now.
+    code = await request.app[PROXY].scans.take(seconds_of(request, WAIT_S), lambda: request.transport is not None)
+    return web.json_response({"code": code})
 
 
 @routes.get("/scale")
