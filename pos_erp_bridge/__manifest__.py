@@ -70,6 +70,8 @@
         "views/bridge_tax_views.xml",
         "security/bridge_security_hardware.xml",
         "views/bridge_hardware_proxy_views.xml",
+        "views/barcode_rule_views.xml",
+        "data/bridge_barcode_data.xml",
     ],
     "assets": {
         "web.assets_backend": [

@@ -127,4 +127,5 @@ from . import (
     res_partner,
     bridge_tax_rate,
     bridge_hardware_proxy,
+    barcode_rule,
 )
