@@ -128,4 +128,6 @@ from . import (
     bridge_tax_rate,
     bridge_hardware_proxy,
     barcode_rule,
+    pos_config_hardware,
+    pos_printer,
 )
