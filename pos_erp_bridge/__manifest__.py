@@ -70,6 +70,7 @@
         "views/bridge_tax_views.xml",
         "security/bridge_security_hardware.xml",
         "views/bridge_hardware_proxy_views.xml",
+        "views/bridge_drawer_log_views.xml",
         "views/pos_printer_views.xml",
         "views/barcode_rule_views.xml",
         "data/bridge_barcode_data.xml",

@@ -127,6 +127,7 @@ from . import (
     res_partner,
     bridge_tax_rate,
     bridge_hardware_proxy,
+    bridge_drawer_log,
     barcode_rule,
     pos_config_hardware,
     pos_printer,

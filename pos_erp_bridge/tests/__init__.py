@@ -54,4 +54,6 @@ from . import (
     test_ui_receipt,
     test_hardware_proxy,
     test_hardware_till,
+    test_hardware_devices,
+    test_hardware_records,
 )

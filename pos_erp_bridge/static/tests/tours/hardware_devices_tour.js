@@ -1,0 +1,176 @@
+// Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import * as PaymentScreen from "@point_of_sale/../tests/pos/tours/utils/payment_screen_util";
+import * as ProductScreen from "@point_of_sale/../tests/pos/tours/utils/product_screen_util";
+import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_screen_util";
+import {
+    control,
+    isClosed,
+    isSold,
+    isTold,
+    machine,
+    press,
+    sees,
+    sell,
+    tour,
+} from "@pos_erp_bridge/../tests/tours/hardware_util";
+
+const TEA = "4901234567894";
+const now = () => performance.timeOrigin + performance.now();
+const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
+
+async function until(look, what) {
+    const limit = Date.now() + 20_000;
+    while (!look()) {
+        if (Date.now() > limit) {
+            throw new Error(`${what}: not within 20 s`);
+        }
+        await pause(50);
+    }
+}
+
+const isReady = {
+    content: "the proxy tells of its scanner, and the till listens",
+    trigger: ".bridge-proxy-status",
+    run: async () => {
+        await until(() => posmodel.bridgeDevices.state.health?.scanners.length, "the scanner");
+        await pause(1000);
+    },
+};
+
+/** Milliseconds from the moment a scanner reads until the page has the code, and until the order shows it. */
+async function scanned(code) {
+    const order = document.querySelector(".order-container").parentElement;
+    const before = order.innerText;
+    const seen = new Promise((resolve) => {
+        const observer = new MutationObserver(() => {
+            if (order.innerText !== before) {
+                observer.disconnect();
+                resolve(now());
+            }
+        });
+        observer.observe(order, { childList: true, subtree: true, characterData: true });
+    });
+    let heard;
+    const { bridgeDevices } = posmodel;
+    const { onCode } = bridgeDevices;
+    bridgeDevices.onCode = (code) => {
+        heard = now();
+        onCode(code);
+    };
+    const read = Number(await control(`scan/${code}`));
+    const shown = await seen;
+    bridgeDevices.onCode = onCode;
+    return { heard: heard - read, shown: shown - heard };
+}
+
+const scan = (code) => ({ content: `scan ${code}`, trigger: "body", run: () => control(`scan/${code}`) });
+const measure = (times) => ({
+    content: "scan to line",
+    trigger: ".order-container",
+    run: async () => {
+        const took = [];
+        for (let turn = 0; turn < times; turn++) {
+            const { heard, shown } = await scanned(TEA);
+            took.push(`${heard.toFixed(1)}+${shown.toFixed(1)}`);
+            await pause(300);
+        }
+        await control(`took/${took.join(",")}`);
+    },
+});
+const refused = (text) => ({
+    content: `refused: ${text}`,
+    trigger: `.o_notification:contains("${text}")`,
+    run: "click .o_notification_close",
+});
+const openStatus = { content: "how everything is", trigger: ".bridge-proxy-status", run: "click" };
+const device = (name, text) => ({
+    content: `${name}: ${text}`,
+    trigger: `.bridge-devices tr:contains("${name}"):contains("${text}")`,
+});
+
+tour(
+    "bridge_hardware_devices",
+    isReady,
+    scan(TEA),
+    ProductScreen.selectedOrderlineHas("緑茶", "1", "110"),
+    scan("0212345928752"), // 2875 yen, whose check digit is 9
+    ProductScreen.selectedOrderlineHas("焼豚", "1", "2,875"),
+    scan("0212345828755"),
+    refused("does not fit its check digit"),
+    scan("4901234567895"),
+    refused("The check digit of the code 4901234567895 is wrong."),
+    ProductScreen.clickDisplayedProduct("りんご"),
+    { content: "what lies on the scale", trigger: ".gross-weight:contains('1.234')" },
+    { content: "take it", trigger: ".modal .buy-product", run: "click" },
+    ProductScreen.selectedOrderlineHas("りんご", "1.234"),
+    ProductScreen.clickPayButton(),
+    { content: "no sale", trigger: ".js_cashdrawer", run: "click" },
+    { content: "a reason is asked", trigger: ".modal .toggle-button:contains('Counting')", run: "click" },
+    press("Apply"),
+    machine("drawer"),
+    PaymentScreen.clickPaymentMethod("Cash"),
+    PaymentScreen.clickValidate(),
+    isSold,
+    machine("papers/1"),
+    openStatus,
+    device("kitchen", "The printer refuses the connection. Is it on?"),
+    device("receipt", "Ready"),
+    device("hand", "Ready"),
+    device("scale", "Ready"),
+    press("Close"),
+    isClosed,
+    machine("kitchen"),
+    isTold("厨房: It is printed."),
+    machine("slips/1")
+);
+
+/** Timers of the page, counted while everything else happens. */
+const beat = {
+    content: "a heart",
+    trigger: "body",
+    run: () => {
+        window.bridgeBeats = 0;
+        window.bridgeBorn = Date.now();
+        setInterval(() => window.bridgeBeats++, 50);
+    },
+};
+const isAlive = {
+    content: "it has been beating",
+    trigger: "body",
+    run: () => {
+        const expected = (Date.now() - window.bridgeBorn) / 50;
+        if (window.bridgeBeats < expected / 5) {
+            throw new Error(`${window.bridgeBeats} beats of ${expected}: the page was frozen`);
+        }
+    },
+};
+const sellAgain = [ReceiptScreen.clickNextOrder(), sell];
+
+tour(
+    "bridge_hardware_flaps",
+    isReady,
+    beat,
+    sell,
+    machine("papers/1"),
+    isClosed,
+    machine("stop"),
+    sellAgain,
+    sees("The hardware proxy cannot be reached"),
+    press("Continue"),
+    isClosed,
+    sellAgain,
+    sees("The hardware proxy cannot be reached"),
+    press("Continue"),
+    isClosed,
+    isAlive,
+    { content: "the icon says so", trigger: ".bridge-proxy-status .text-danger", timeout: 20000 },
+    machine("start"),
+    machine("papers/3"),
+    { content: "the icon is well", trigger: ".bridge-proxy-status .text-warning", timeout: 20000 },
+    ReceiptScreen.clickNextOrder(),
+    scan(TEA),
+    ProductScreen.selectedOrderlineHas("緑茶", "1", "110"),
+    isAlive
+);
+
+tour("bridge_hardware_speed", isReady, scan(TEA), ProductScreen.selectedOrderlineHas("緑茶", "1"), measure(20));
