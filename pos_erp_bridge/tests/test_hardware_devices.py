@@ -1,8 +1,11 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import hashlib
 import json
 import logging
 import statistics
 import time
+
+from PIL import Image, ImageOps
 
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -12,6 +15,108 @@ from .hardware_case import HardwareCase
 _logger = logging.getLogger(__name__)
 TEA = "4901234567894"
 PORK = "0212345000000"  # item 12345, without its price: what is on the product
+PARTS = """
+(async () => {
+    const get = (name) => odoo.loader.modules.get(name);
+    const { BarcodeParser } = get("@barcodes/js/barcode_parser");
+    const { RefusedCode, valueDigit } = get("@pos_erp_bridge/pos/app/hardware/barcodes");
+    const { ProxyDevices, linesOf } = get("@pos_erp_bridge/pos/app/hardware/devices");
+    const { DrawerLog } = get("@pos_erp_bridge/pos/app/hardware/drawer_log");
+    const { JobStore } = get("@pos_erp_bridge/pos/app/hardware/job_store");
+    const same = (found, wanted, what) => {
+        if (JSON.stringify(found) !== JSON.stringify(wanted)) {
+            throw new Error(`${what}: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
+        }
+    };
+    const refused = (act) => {
+        try {
+            act();
+        } catch (error) {
+            return error instanceof RefusedCode;
+        }
+        return false;
+    };
+
+    // Codes. 2875 and 14685 are the examples of the GS1 General Specifications (7.9.3, 7.9.4).
+    same(["2875", "14685", "0000", "00000"].map(valueDigit), [9, 6, 0, 0], "digits that check");
+    const parserOf = async (id) =>
+        new BarcodeParser({ nomenclature: await BarcodeParser.fetchNomenclature(posmodel.env.services.orm, id) });
+    const shop = await parserOf(%(shop)d);
+    const read = ({ type, value, base_code }) => [type, value, base_code];
+    for (const [code, ...wanted] of [
+        ["0212345928752", "price", 2875, "0212345000007"],
+        ["212345928752", "price", 2875, "0212345000007"], // as UPC-A, without its first zero
+        ["2012346146852", "price", 14685, "2012340000006"],
+        ["2112002515005", "price", 1500, "2112002500001"],
+        ["4901234567894", "product", 0, "4901234567894"],
+        ["2312345678904", "product", 0, "2312345678904"],
+    ]) {
+        same(read(shop.parse_barcode(code)), wanted, code);
+    }
+    same(refused(() => shop.parse_barcode("0212345828755")), true, "a price that does not fit");
+    same(refused(() => shop.parse_barcode("2012347146844")), true, "a longer price that does not fit");
+    const gs1 = await parserOf(%(gs1)d);
+    const box = gs1.parse_barcode("01949012340000113102001234112611201012345\u001d2511234567890");
+    same(box.map(({ ai, type, code }) => [ai, type, code]), [
+        ["01", "product", "94901234000011"], ["3102", "quantity", "001234"], ["11", "pack_date", "261120"],
+        ["10", "lot", "12345"], ["251", "lot", "1234567890"],
+    ], "a label of meat");
+    same(box[1].value, 12.34, "its weight");
+    same(refused(() => gs1.parse_barcode("0194901234000012")), true, "a number of a product that does not fit");
+
+    // What a customer reads.
+    const line = { productName: "国産りんご ふじ 特大", price: "¥ 1,980" };
+    const show = (lines) => linesOf({ lines, amount: "¥ 2,090" }, "合計", 20);
+    same(show([line, { ...line, isSelected: true }]), ["国産りんご   ¥ 1,980", "合計         ¥ 2,090"], "two lines");
+    same(show([]), [" ".repeat(20), "合計         ¥ 2,090"], "an empty order");
+    const shown = [];
+    const client = { show: async (lines) => shown.push(lines[1].trim()), weigh: async () => weights.shift() };
+    const devices = new ProxyDevices({ client });
+    devices.show({ lines: [], amount: "1" }, "");
+    same(shown, [], "without a display nothing is sent");
+    devices.state.health = { displays: [{ name: "line" }] };
+    for (const amount of ["1", "2", "3", "4"]) {
+        devices.show({ lines: [], amount }, "");
+    }
+    await devices.showing;
+    same(shown, ["1", "4"], "the last one wins");
+
+    // What a scale says.
+    const weights = [
+        { kilograms: "1.234", reason: "" }, { kilograms: null, reason: "moving" }, { kilograms: null, reason: "over" },
+        { kilograms: null, reason: "over" }, { kilograms: null, reason: "over" },
+    ];
+    same([await devices.weigh(), await devices.weigh(), await devices.weigh()], [1.234, 0, 0], "weights");
+    await devices.weigh();
+    same(await devices.weigh().catch((error) => error.message), "Too heavy for the scale.", "a scale in trouble");
+
+    // Openings of the drawer outlive the page, and are sent once.
+    const sent = [];
+    let isOnline = false;
+    const open = () =>
+        new DrawerLog({
+            store: new JobStore(),
+            scope: "test",
+            send: async (rows) => {
+                if (!isOnline) { throw new Error("offline"); }
+                sent.push(...rows.map(({ id, outcome }) => [id, outcome]));
+            },
+        });
+    const page = open();
+    await page.begin({ id: "one" });
+    await page.end({ id: "one" }, { outcome: "opened", detail: "" });
+    await page.begin({ id: "two" });
+    clearTimeout(page.timer);
+    isOnline = true;
+    await page.flush();
+    same(sent, [["one", "opened"]], "what is known");
+    await open().flush();
+    same(sent, [["one", "opened"], ["two", "unknown"]], "what a page left behind");
+    await open().flush();
+    same(sent.length, 2, "once");
+    console.log("test successful");
+})();
+"""
 
 
 @tagged("post_install", "-at_install")
@@ -88,6 +193,30 @@ class TestHardwareDevices(HardwareCase):
         self.assertEqual(self.machine.jobs(), [("printed", "", 0)] * 3)
         outcomes = [outcome for _reason, _note, outcome, *_ in self.openings()]
         self.assertEqual(outcomes, ["pulsed", "unreachable", "unreachable"])
+
+    def test_parts(self):
+        """Codes of Japan, the lines of a display, weights and the log of the drawer, each alone."""
+        gs1 = self.env.ref("barcodes_gs1_nomenclature.default_gs1_nomenclature")
+        self.pair()
+        self.run_in_till(PARTS % {"shop": self.shop.company.nomenclature_id.id, "gs1": gs1.id})
+
+    def do_drawn(self, digest):
+        self.drawn = digest
+
+    def test_in_japanese(self):
+        """A Japanese cashier reads Japanese, and the paper is dot for dot what his till has drawn."""
+        self.env["res.lang"]._activate_lang("ja_JP")
+        self.env["ir.module.module"].search([("name", "in", ("point_of_sale", "pos_erp_bridge"))])._update_translations(
+            "ja_JP"
+        )
+        self.env["res.users"].search([("login", "=", "bridge_hardware")]).lang = "ja_JP"
+        self.start("bridge_hardware_japanese")
+        [paper] = self.machine.papers()
+        picture = ImageOps.invert(Image.open(paper).convert("L")).convert("1")
+        self.assertEqual(picture.width, 576)
+        dots = picture.crop((0, picture.getbbox()[1], picture.width, picture.getbbox()[3])).tobytes()
+        self.assertEqual(hashlib.sha256(dots).hexdigest(), self.drawn)
+        self.assertEqual(self.openings()[0][:3], ("no_sale", "両替", "pulsed"))
 
     def test_speed(self):
         """Each code becomes a line; how long it took is a figure for benchmarks, and judged nowhere here."""

@@ -1,4 +1,5 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import * as Chrome from "@point_of_sale/../tests/pos/tours/utils/chrome_util";
 import * as PaymentScreen from "@point_of_sale/../tests/pos/tours/utils/payment_screen_util";
 import * as ProductScreen from "@point_of_sale/../tests/pos/tours/utils/product_screen_util";
 import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_screen_util";
@@ -13,6 +14,7 @@ import {
     sell,
     tour,
 } from "@pos_erp_bridge/../tests/tours/hardware_util";
+import { registry } from "@web/core/registry";
 
 const TEA = "4901234567894";
 const now = () => performance.timeOrigin + performance.now();
@@ -174,3 +176,56 @@ tour(
 );
 
 tour("bridge_hardware_speed", isReady, scan(TEA), ProductScreen.selectedOrderlineHas("緑茶", "1"), measure(20));
+
+/** SHA-256 of the rows between the first and the last that are not white. */
+async function digestOf({ body, width }) {
+    const stream = new Blob([body]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const bits = new Uint8Array(await new Response(stream).arrayBuffer());
+    const stride = width / 8;
+    const isBlack = (byte) => byte !== 0;
+    const first = Math.floor(bits.findIndex(isBlack) / stride);
+    const last = Math.floor(bits.findLastIndex(isBlack) / stride);
+    const digest = await crypto.subtle.digest("SHA-256", bits.slice(first * stride, (last + 1) * stride));
+    return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+let drawn;
+const click = (trigger) => ({ content: trigger, trigger, run: "click" });
+
+registry.category("web_tour.tours").add("bridge_hardware_japanese", {
+    steps: () =>
+        [
+            Chrome.startPoS(),
+            click(".modal-footer .btn-primary"),
+            {
+                content: "what is drawn is kept in mind",
+                trigger: ".product-screen",
+                run: () => {
+                    const { bridgeQueue } = posmodel;
+                    const { add } = bridgeQueue;
+                    bridgeQueue.add = (job) => {
+                        drawn = job.kind ? drawn : job;
+                        return add.call(bridgeQueue, job);
+                    };
+                },
+            },
+            ProductScreen.clickDisplayedProduct("緑茶"),
+            click(".product-screen .pay-order-button"),
+            click(".js_cashdrawer"),
+            sees("ドロワーを開ける理由"),
+            click(".modal .toggle-button:contains('両替')"),
+            click(".modal-footer .btn-primary"),
+            click(".paymentmethods .button.paymentmethod"),
+            PaymentScreen.clickValidate(),
+            isSold,
+            { content: "the receipt", trigger: ".pos-receipt:contains('緑茶'):contains('合計')" },
+            machine("papers/1"),
+            { content: "sent", trigger: "body", run: async () => control(`drawn/${await digestOf(drawn)}`) },
+            openStatus,
+            device("プリンター: receipt", "使えます"),
+            device("kitchen", "プリンターが接続を拒否しました"),
+            device("スキャナー: hand", "使えます"),
+            click(".modal-footer .btn-primary"),
+            isClosed,
+        ].flat(3),
+});
