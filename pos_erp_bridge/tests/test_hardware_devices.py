@@ -2,13 +2,12 @@
 import hashlib
 import json
 import logging
-import statistics
 import time
 
 from PIL import Image, ImageOps
 
 from odoo.fields import Command
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 
 from .hardware_case import HardwareCase
 
@@ -118,9 +117,35 @@ PARTS = """
 })();
 """
 
+SETTINGS = """
+(async () => {
+    const node = async (selector, text = "") => {
+        for (let turn = 0; turn < 1000; turn++) {
+            const found = [...document.querySelectorAll(selector)].find((n) => n.textContent.includes(text));
+            if (found) { return found; }
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        throw new Error(`${selector} ${text} is not to be seen: ${document.body.innerText}`);
+    };
+    const test = async (name, outcome) => {
+        const choice = await node(".bridge-proxy-printer select");
+        choice.value = name;
+        choice.dispatchEvent(new Event("change", { bubbles: true }));
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        (await node(".bridge-test:not([disabled])")).click();
+        await node(".bridge-told", outcome);
+    };
+    (await node(".bridge-find:not([disabled])")).click();
+    await node(".bridge-told", "2 printers found.");
+    await test("kitchen", "The printer refuses the connection.");
+    await test("receipt", "The test page is printed.");
+    await test("", "The test page is printed.");
+    console.log("test successful");
+})();
+"""
 
-@tagged("post_install", "-at_install")
-class TestHardwareDevices(HardwareCase):
+
+class ShopWithDevices(HardwareCase):
     """Scanner, scale, drawer and kitchen of a till, each real up to a line whose far end is in software."""
 
     with_devices = True
@@ -153,21 +178,20 @@ class TestHardwareDevices(HardwareCase):
             }
         )  # fmt: skip
         shop.config.write({"bridge_scale": True, "is_order_printer": True, "printer_ids": [Command.set(kitchen.ids)]})
-        self.took = []
 
     def do_scan(self, code):
         moment = time.time() * 1000
         self.machine.scanner.say(f"{code}\r\n".encode())
         return moment
 
+
+@tagged("post_install", "-at_install")
+class TestHardwareDevices(ShopWithDevices):
     def do_kitchen(self, _value):
         self.machine.start_kitchen()
 
     def do_slips(self, count):
         self.assertEqual(len(self.machine.papers("slips")), int(count))
-
-    def do_took(self, text):
-        self.took = [tuple(map(float, pair.split("+"))) for pair in text.split(",")]
 
     def openings(self):
         """[(reason, in words, outcome, cashier, order)] as logged, oldest first."""
@@ -200,6 +224,18 @@ class TestHardwareDevices(HardwareCase):
         self.pair()
         self.run_in_till(PARTS % {"shop": self.shop.company.nomenclature_id.id, "gs1": gs1.id})
 
+    def test_settings_in_the_browser(self):
+        """Whoever sets a till up chooses among the printers that the proxy tells, and sees what a test came to."""
+        company = self.shop.company
+        groups = "base.group_system,point_of_sale.group_pos_manager"
+        companies = {"company_id": company.id, "company_ids": [Command.set(company.ids)]}
+        new_test_user(self.env, "bridge_hw_system", groups, **companies)
+        self.pair()
+        ready = "Boolean(document.querySelector('.bridge-proxy-printer'))"
+        url = "/odoo/action-point_of_sale.action_pos_configuration"
+        self.browser_js(url, SETTINGS, ready, login="bridge_hw_system", timeout=90)
+        self.assertEqual(len(self.machine.papers()), 2)
+
     def do_drawn(self, digest):
         self.drawn = digest
 
@@ -218,15 +254,19 @@ class TestHardwareDevices(HardwareCase):
         self.assertEqual(hashlib.sha256(dots).hexdigest(), self.drawn)
         self.assertEqual(self.openings()[0][:3], ("no_sale", "両替", "pulsed"))
 
-    def test_speed(self):
-        """Each code becomes a line; how long it took is a figure for benchmarks, and judged nowhere here."""
+
+@tagged("post_install", "-at_install", "-standard", "bridge_speed")
+class TestHardwareSpeed(ShopWithDevices):
+    """Not a test: the figures of ``./run bench till-hardware``."""
+
+    took = ()
+
+    def do_took(self, text):
+        self.took = [*self.took, [float(number) for number in text.split(",")]]
+
+    def test_scan_to_line(self):
+        """Each code and each pressed product becomes a line; how long that took is told, and judged nowhere here."""
         self.start("bridge_hardware_speed")
-        self.assertEqual(len(self.took), 20)
-        figures = {
-            "scan_to_line_ms": [heard + shown for heard, shown in self.took],
-            "scan_to_page_ms": [heard for heard, _shown in self.took],
-            "page_to_line_ms": [shown for _heard, shown in self.took],
-        }
-        for name, values in figures.items():
-            line = {"figure": name, "value": round(statistics.median(values), 1), "samples": len(values)}
-            _logger.info("bridge figure %s", json.dumps(line))
+        self.assertEqual(len(self.took), 30)
+        heard, shown, pressed = map(list, zip(*self.took, strict=True))
+        _logger.info("bridge figures %s", json.dumps({"heard": heard, "shown": shown, "pressed": pressed}))

@@ -84,6 +84,8 @@ PAIR = """
     await enter("%(code)s");
     await node(".bridge-proxy-health", "receipt (576 dots)");
     await node(".o_field_widget[name=printer_names]", "receipt");
+    (await node(".bridge-proxy-print")).click();
+    await node(".bridge-proxy-tested", "The test page is printed.");
     console.log("test successful");
 })();
 """
@@ -154,6 +156,7 @@ class TestHardwareTill(HardwareCase):
         self.browser_js(form, code, ready, login="bridge_hw_manager", timeout=90)
         keys = json.loads((self.machine.folder / "state" / "keys.json").read_text())
         proxy = self.proxy.sudo()
+        self.assertEqual(len(self.machine.papers()), 1)
         self.assertEqual((proxy.proxy_id, proxy.secret), (keys["proxy_id"], keys["secret"]))
         self.assertEqual(proxy.printers, [{"name": "receipt", "role": "receipt", "width": 576, "drawer": True}])
 
