@@ -140,6 +140,8 @@ SETTINGS = """
     await test("kitchen", "The printer refuses the connection.");
     await test("receipt", "The test page is printed.");
     await test("", "The test page is printed.");
+    (await node(".o_form_button_cancel")).click();
+    await node("body:not(:has(.o_dirty_warning))");
     console.log("test successful");
 })();
 """
