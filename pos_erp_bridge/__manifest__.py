@@ -70,11 +70,18 @@
         "views/bridge_tax_views.xml",
         "security/bridge_security_hardware.xml",
         "views/bridge_hardware_proxy_views.xml",
+        "views/bridge_drawer_log_views.xml",
+        "views/pos_printer_views.xml",
+        "views/barcode_rule_views.xml",
+        "data/bridge_barcode_data.xml",
     ],
     "assets": {
         "web.assets_backend": [
             "pos_erp_bridge/static/src/backend/**/*",
+            "pos_erp_bridge/static/src/pos/app/hardware/proxy_client.js",
+            "pos_erp_bridge/static/src/pos/app/hardware/raster.js",
             "pos_erp_bridge/static/src/pos/app/hardware/reasons.js",
+            "pos_erp_bridge/static/src/pos/app/hardware/signature.js",
             "pos_erp_bridge/static/src/fiscal/tax_calculator.js",
             "pos_erp_bridge/static/src/fiscal/account_tax_patch.js",
         ],

@@ -76,7 +76,8 @@ class Scans:
             try:
                 await asyncio.wait_for(self._news.wait(), limit - time.monotonic())
             except TimeoutError:
-                return None
+                break
+        return None
 
 
 class Keyboard:

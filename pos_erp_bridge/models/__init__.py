@@ -129,4 +129,8 @@ from . import (
     bridge_hardware_proxy,
     bridge_hardware_job,
     bridge_hardware_relay,
+    bridge_drawer_log,
+    barcode_rule,
+    pos_config_hardware,
+    pos_printer,
 )

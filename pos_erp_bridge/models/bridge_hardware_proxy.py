@@ -17,8 +17,9 @@ from odoo.orm.models import NO_ACCESS
 
 SECRET_BYTES = 36  # 48 characters
 LIFETIME_S = 12 * 3600  # of what a till is given: a long day
-SCOPES = ("drawer", "print")
+SCOPES = ("display", "drawer", "print", "scale", "scan")
 PROXY_ID = re.compile(r"[0-9a-f]{16}")
+TEST_S = 900  # of what prints a test page: a till's browser would renew a shorter one at once
 MOST_PRINTERS = 50
 PRINTER_KEYS = {"name": str, "role": str, "width": int, "drawer": bool}
 
@@ -90,9 +91,10 @@ class BridgeHardwareProxy(models.Model):
     @api.constrains("company_id")
     def _check_company_of_tills(self):
         """A till prints in its own company only."""
-        tills = self.env["pos.config"].sudo().with_context(active_test=False)
+        env = self.sudo().with_context(active_test=False).env
         for proxy in self:
-            if tills.search_count([("bridge_proxy_id", "=", proxy.id), ("company_id", "!=", proxy.company_id.id)]):
+            foreign = [("bridge_proxy_id", "=", proxy.id), ("company_id", "!=", proxy.company_id.id)]
+            if env["pos.config"].search_count(foreign) or env["pos.printer"].search_count(foreign):
                 raise ValidationError(self.env._("Tills of another company print with %s.", proxy.name))
 
     # -- pairing ---------------------------------------------------------------------------------
@@ -129,14 +131,23 @@ class BridgeHardwareProxy(models.Model):
         return self.printer_names
 
     # -- tills -----------------------------------------------------------------------------------
-    def _access(self, till):
+    def test_access(self):
+        """What a browser needs to print a test page here within a quarter of an hour, shaped like a till's access."""
+        self.ensure_one()
+        self.check_access("read")
+        if not (self.has_access("write") or self.env.user.has_group("point_of_sale.group_pos_manager")):
+            raise AccessError(self.env._("Only those who set tills up may print test pages."))
+        access = self._access(self.env.user.name, ("print",), TEST_S)
+        return access and {"url": self.url, "printer": "", **access}
+
+    def _access(self, till, scopes=SCOPES, lifetime=LIFETIME_S):
         """What ``till`` needs to print here until its time is over; False when the proxy is not paired."""
         self.ensure_one()
         proxy = self.sudo()
         if not (proxy.active and proxy.is_paired):
             return False
-        until = int(time.time()) + LIFETIME_S
-        claims = make_claims(proxy.proxy_id, till, SCOPES, until)
+        until = int(time.time()) + lifetime
+        claims = make_claims(proxy.proxy_id, till, scopes, until)
         return {"proxy": proxy.proxy_id, "claims": claims, "key": till_key(proxy.secret, claims), "until": until}
 
 
@@ -162,18 +173,20 @@ class PosConfig(models.Model):
         "Proxy's printer", help="Its name, as the proxy tells. Empty: the first receipt printer."
     )
 
-    def bridge_proxy_access(self):
+    def bridge_proxy_access(self, proxy_id=None):
         """How this till prints: where, on what, and its own key for the next hours; False when it has no proxy.
 
         ``claims`` is None as long as nobody has connected the proxy.
 
+        :param proxy_id: of its kitchen's printer instead of its own
         :return: {"id", "url", "printer", "proxy", "claims", "key", "until"}
         """
         self.ensure_one()
         self.check_access("read")
         if not self.env.user.has_group("point_of_sale.group_pos_user"):
             raise AccessError(self.env._("Only those who work at a till may print there."))
-        proxy = self.sudo().bridge_proxy_id
+        own = self.sudo().bridge_proxy_id
+        proxy = (own | self.sudo().printer_ids.bridge_proxy_id).filtered(lambda p: p.id == (proxy_id or own.id))
         if not proxy.active:
             return False
         nothing = dict.fromkeys(("proxy", "claims", "key", "until"))

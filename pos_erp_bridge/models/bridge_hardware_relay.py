@@ -151,10 +151,10 @@ class PosConfig(models.Model):
         " certificate.",
     )  # fmt: skip
 
-    def bridge_proxy_access(self):
-        access = super().bridge_proxy_access()
+    def bridge_proxy_access(self, proxy_id=None):
+        access = super().bridge_proxy_access(proxy_id)
         if access:
-            printers = self.sudo().bridge_proxy_id.printers or []
+            printers = self.env["bridge.hardware.proxy"].sudo().browse(access["id"]).printers or []
             access |= {"road": self.bridge_road, "printers": printers, "now": time.time()}
         return access
 

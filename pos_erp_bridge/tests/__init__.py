@@ -55,4 +55,6 @@ from . import (
     test_hardware_proxy,
     test_hardware_relay,
     test_hardware_till,
+    test_hardware_devices,
+    test_hardware_records,
 )

@@ -12,7 +12,7 @@ from odoo.fields import Command
 from odoo.service.model import call_kw
 from odoo.tests import Form, TransactionCase, new_test_user, tagged
 
-from ..models.bridge_hardware_proxy import make_claims, till_key
+from ..models.bridge_hardware_proxy import SCOPES, make_claims, till_key
 
 BESIDE = Path(__file__).resolve().parents[2] / "hardware_proxy"
 PROXY_ID = "0123456789abcdef"
@@ -110,7 +110,7 @@ class TestHardwareProxy(TransactionCase):
         self.pair()
         self.config.bridge_printer = "kitchen"
         access = self.rpc(self.config, self.cashier, "bridge_proxy_access")
-        claims = make_claims(PROXY_ID, f"レジ1 ({self.config.id})", ("print", "drawer"), 1795143600 + 12 * 3600)
+        claims = make_claims(PROXY_ID, f"レジ1 ({self.config.id})", SCOPES, 1795143600 + 12 * 3600)
         self.assertEqual(
             access,
             {
@@ -122,7 +122,7 @@ class TestHardwareProxy(TransactionCase):
         self.assertEqual(
             json.loads(base64.urlsafe_b64decode(claims)),
             {
-                "proxy": PROXY_ID, "till": f"レジ1 ({self.config.id})", "scopes": ["drawer", "print"],
+                "proxy": PROXY_ID, "till": f"レジ1 ({self.config.id})", "scopes": list(SCOPES),
                 "until": 1795143600 + 12 * 3600,
             },
         )  # fmt: skip

@@ -2,18 +2,14 @@
 import hashlib
 import hmac
 import json
-import tempfile
 from unittest.mock import patch
-from urllib.parse import urlsplit
 
 from odoo.fields import Command
-from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tests import new_test_user, tagged
 
-from .hardware_machine import HOST, Machine, free_port, missing
-from .till_shop import TillShop
+from .hardware_case import SECRET, HardwareCase
+from .hardware_machine import HOST, free_port
 
-CONTROL = "control.test"  # a name that exists in these browsers only
-SECRET = "a secret of more than forty characters, all told"
 SIGN = """
 (async () => {
     const { authorization } = odoo.loader.modules.get("@pos_erp_bridge/pos/app/hardware/signature");
@@ -90,6 +86,8 @@ PAIR = """
     await enter("%(code)s");
     await node(".bridge-proxy-health", "receipt (576 dots)");
     await node(".o_field_widget[name=printer_names]", "receipt");
+    (await node(".bridge-proxy-print")).click();
+    await node(".bridge-proxy-tested", "The test page is printed.");
     console.log("test successful");
 })();
 """
@@ -110,69 +108,8 @@ NOBODY = """
 
 
 @tagged("post_install", "-at_install")
-class TestHardwareTill(HttpCase):
+class TestHardwareTill(HardwareCase):
     """Odoo's till in a real browser prints through a real proxy on a printer in software."""
-
-    def setUp(self):
-        super().setUp()
-        if reason := missing():
-            self.skipTest(reason)
-        folder = tempfile.TemporaryDirectory(prefix="bridge-hardware-")
-        self.addCleanup(folder.cleanup)
-        self.machine = Machine(folder.name, self.base_url(), is_relayed="relay" in self._testMethodName)
-        self.addCleanup(self.machine.end)
-        shop = self.shop = TillShop(self.env)
-        self.env = shop.env
-        shop.stock(shop.tea.product_variant_id, shop.main, 9)
-        shop.cashier("bridge_hardware")
-        self.proxy = self.env["bridge.hardware.proxy"].create({"name": "本店", "url": self.machine.url})
-        shop.config.write(
-            {
-                "bridge_proxy_id": self.proxy.id, "iface_cashdrawer": True,
-                "iface_print_auto": True, "iface_print_skip_screen": False,
-            }
-        )  # fmt: skip
-
-    def pair(self):
-        self.proxy.sudo().write({"secret": SECRET, "proxy_id": self.machine.pair(SECRET)})
-
-    def start(self, tour):
-        self.pair()
-        self.start_tour(f"/pos/ui/{self.shop.config.id}", tour, login="bridge_hardware", timeout=90)
-
-    def fetch_proxy(self, url):
-        """What the tour asks for happens on the shop's machine: ``http://control.test/ACTION/VALUE``. Nothing waits
-        here: meanwhile the browser would get no answer to anything. The tour asks again."""
-        parts = urlsplit(url)
-        if parts.hostname != CONTROL:
-            return super().fetch_proxy(url)
-        action, _, value = parts.path.strip("/").partition("/")
-        try:
-            return self.make_fetch_proxy_response(str(getattr(self, f"do_{action}")(value) or ""))
-        except AssertionError as error:
-            return self.make_fetch_proxy_response(str(error), 418)
-
-    def do_set(self, text):
-        name, value = text.split("=")
-        self.machine.set(name, json.loads(value))
-
-    def do_stop(self, _value):
-        self.machine.stop()
-
-    def do_start(self, _value):
-        self.machine.start()
-
-    def do_pair(self, _value):
-        self.machine.pair(SECRET)
-
-    def do_url(self, _value):
-        return self.machine.url
-
-    def do_papers(self, count):
-        self.assertEqual(len(self.machine.papers()), int(count))
-
-    def do_drawer(self, _value):
-        self.assertTrue(self.machine.printer_state()["drawer_open"], "the drawer is closed")
 
     # -- selling ---------------------------------------------------------------------------------
     def test_sale_prints_and_opens_the_drawer(self):
@@ -234,6 +171,7 @@ class TestHardwareTill(HttpCase):
         self.browser_js(form, code, ready, login="bridge_hw_manager", timeout=90)
         keys = self.machine.keys()
         proxy = self.proxy.sudo()
+        self.assertEqual(len(self.machine.papers()), 1)
         self.assertEqual((proxy.proxy_id, proxy.secret), (keys["proxy_id"], keys["secret"]))
         self.assertEqual(proxy.printers, [{"name": "receipt", "role": "receipt", "width": 576, "drawer": True}])
 
@@ -255,7 +193,3 @@ class TestHardwareTill(HttpCase):
     def test_scanner_does_not_freeze_the_page(self):
         """While a proxy for a scanner is away, timers run; when it is back, codes come; told to stop, it stops."""
         self.run_in_till(SPIN)
-
-    def run_in_till(self, code):
-        ready = "Boolean(window.posmodel && document.querySelector('.pos'))"
-        self.browser_js(f"/pos/ui/{self.shop.config.id}", code, ready, login="bridge_hardware", timeout=90)

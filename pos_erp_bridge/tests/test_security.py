@@ -43,14 +43,24 @@ class TestSecurity(TransactionCase):
         product = env["product.product"].create({"name": "Tea", "is_storable": True})
         event = env["bridge.event"].create(
             {
-                "channel_id": channel.id, "company_id": company.id, "stream": "sale", "external_id": "1",
-                "external_version": "1", "origin": "poll", "payload": '{"total": 1}', "state": "waiting",
+                "channel_id": channel.id,
+                "company_id": company.id,
+                "stream": "sale",
+                "external_id": "1",
+                "external_version": "1",
+                "origin": "poll",
+                "payload": '{"total": 1}',
+                "state": "waiting",
             }
         )
         env["bridge.work.item"].create(
             {
-                "channel_id": channel.id, "name": "Tea", "entity": "product", "external_id": "9",
-                "candidate_ids": product.ids, "event_ids": event.ids,
+                "channel_id": channel.id,
+                "name": "Tea",
+                "entity": "product",
+                "external_id": "9",
+                "candidate_ids": product.ids,
+                "event_ids": event.ids,
             }
         )
         env["bridge.binding"]._bind(channel, "product", [("8", product)])
@@ -84,6 +94,9 @@ class TestSecurity(TransactionCase):
         env["bridge.inspection"].create({**common, **places, "quantity": 1})
         address = {"url": "http://127.0.0.1:8069", "company_id": company.id}
         env["bridge.hardware.proxy"].create({"name": company.name, **address})
+        till = env["pos.config"].create({"name": "Till", "company_id": company.id})
+        opening = {"reason": "no_sale", "outcome": "opened", "client_id": f"opening-{company.id}"}
+        env["bridge.drawer.log"].create({**opening, "config_id": till.id, "user_id": env.uid, "moment": "2026-11-20"})
 
     def models(self):
         """Our models that have a table."""

@@ -1,5 +1,6 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 import { Component, useState } from "@odoo/owl";
+import { testPrint } from "@pos_erp_bridge/backend/test_print";
 import { reasonText } from "@pos_erp_bridge/pos/app/hardware/reasons";
 import { _t } from "@web/core/l10n/translation";
 import { Dialog } from "@web/core/dialog/dialog";
@@ -31,7 +32,7 @@ export function whyUnreachable(url) {
     );
 }
 
-async function ask(url, path, content) {
+export async function ask(url, path, content) {
     let response, answer;
     try {
         response = await fetch(url + path, {
@@ -84,7 +85,7 @@ export class HardwareProxyWidget extends Component {
         this.orm = useService("orm");
         this.dialog = useService("dialog");
         this.notification = useService("notification");
-        this.state = useState({ health: null, problem: "" });
+        this.state = useState({ health: null, problem: "", tested: {} });
         this.reasonText = reasonText;
     }
 
@@ -116,8 +117,12 @@ export class HardwareProxyWidget extends Component {
         }
     }
 
+    async onClickPrint(printer) {
+        this.state.tested[printer.name] = await testPrint(this.orm, this.props.record.resId, printer);
+    }
+
     async look() {
-        Object.assign(this.state, { health: null, problem: "" });
+        Object.assign(this.state, { health: null, problem: "", tested: {} });
         try {
             this.state.health = await ask(this.url, "/health");
         } catch (error) {

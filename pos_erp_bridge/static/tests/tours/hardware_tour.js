@@ -1,60 +1,6 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-import * as Chrome from "@point_of_sale/../tests/pos/tours/utils/chrome_util";
-import * as Dialog from "@point_of_sale/../tests/generic_helpers/dialog_util";
-import * as PaymentScreen from "@point_of_sale/../tests/pos/tours/utils/payment_screen_util";
-import * as ProductScreen from "@point_of_sale/../tests/pos/tours/utils/product_screen_util";
-import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_screen_util";
 import { refresh } from "@point_of_sale/../tests/generic_helpers/utils";
-import { registry } from "@web/core/registry";
-
-/** Something happens, or is counted, on the shop's machine; the test that runs the tour does it. */
-function machine(action) {
-    return {
-        content: `on the machine: ${action}`,
-        trigger: "body",
-        run: async () => {
-            const limit = Date.now() + 8000;
-            for (;;) {
-                // The till's service worker must not fetch it: the test would not see that.
-                const answer = await fetch(`http://control.test/${action}?extension`);
-                if (answer.ok) {
-                    return;
-                }
-                if (Date.now() > limit) {
-                    throw new Error(await answer.text());
-                }
-                await new Promise((resolve) => setTimeout(resolve, 200));
-            }
-        },
-    };
-}
-
-const openTill = [Chrome.startPoS(), Dialog.confirm("Open Register")];
-const sell = [
-    ProductScreen.clickDisplayedProduct("緑茶"),
-    ProductScreen.clickPayButton(),
-    PaymentScreen.clickPaymentMethod("Cash"),
-    PaymentScreen.clickValidate(),
-    // The receipt is drawn before: on a busy machine that takes its time.
-    [ReceiptScreen.isShown()].flat().map((step) => ({ ...step, timeout: 30000 })),
-];
-const sees = (text) => ({ content: `a dialog says ${text}`, trigger: `.modal:contains("${text}")` });
-const isTold = (text) => ({
-    content: `a notification says ${text}`,
-    trigger: `.o_notification:contains("${text}")`,
-    timeout: 20000, // the printer or the proxy may be asked again only in a while
-});
-const press = (text) => ({
-    content: `press ${text}`,
-    trigger: `.modal-footer button:contains("${text}")`,
-    run: "click",
-});
-const isClosed = { content: "no dialog", trigger: "body:not(:has(.modal))" };
-const printAgain = { trigger: ".receipt-screen .button.print:not(:has(.fa-spin))", run: "click" };
-
-function tour(name, ...steps) {
-    registry.category("web_tour.tours").add(name, { steps: () => [openTill, ...steps, Chrome.endTour()].flat(3) });
-}
+import { isClosed, isTold, machine, press, printAgain, sees, sell, tour } from "@pos_erp_bridge/../tests/tours/hardware_util";
 
 tour(
     "bridge_hardware_prints",

@@ -8,8 +8,8 @@ const done = (request) =>
     });
 
 /**
- * What must outlive a reload of the page: prints whose outcome is not known, and the key of this till. Where the
- * browser keeps nothing (private windows), printing goes on without.
+ * What must outlive a reload of the page: prints whose outcome is not known, the key of this till, and what Odoo has not
+ * been told yet. Where the browser keeps nothing (private windows), printing goes on without.
  */
 export class JobStore {
     async open() {
@@ -60,5 +60,15 @@ export class JobStore {
 
     kept(key) {
         return this.use("kept", "readonly", (store) => store.get(key));
+    }
+
+    /** All that is kept under keys that begin so. */
+    async keptUnder(prefix) {
+        const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+        return (await this.use("kept", "readonly", (store) => store.getAll(range))) || [];
+    }
+
+    drop(key) {
+        return this.use("kept", "readwrite", (store) => store.delete(key));
     }
 }

@@ -91,7 +91,7 @@ export class PrintQueue {
     }
 
     async ask(job) {
-        const isFresh = Date.now() - job.created < FRESH_MS;
+        const isFresh = Date.now() - job.created < (job.lifetime || FRESH_MS);
         if (!job.isSent && isFresh) {
             const answer = await this.client.put(job, WAIT_S);
             job.isSent = true;

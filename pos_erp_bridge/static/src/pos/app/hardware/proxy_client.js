@@ -59,8 +59,8 @@ export class ProxyClient {
     }
 
     /** Hand a picture over, or ask how it stands when the proxy knows its id already. */
-    async put({ id, width, rows, printer, body }, seconds) {
-        const query = { width, rows, wait: seconds, ...(printer && { printer }) };
+    async put({ id, width, rows, printer, body, kind }, seconds) {
+        const query = { width, rows, wait: seconds, ...(printer && { printer }), ...(kind && { kind }) };
         return this.signed("PUT", `/jobs/${id}?${new URLSearchParams(query)}`, body, seconds);
     }
 
@@ -120,5 +120,23 @@ export class ProxyClient {
             throw new ProxyError(KINDS[response.status] || "refused", content.error, content.reason);
         }
         return content;
+    }
+
+    // -- what is no printer ----------------------------------------------------------------------
+    /** The next code that a scanner reads, or null when there is none for some seconds. */
+    async scan(seconds) {
+        const query = new URLSearchParams({ wait: seconds, ...NOT_KEPT });
+        const { code } = await this.signed("GET", `/scans?${query}`, null, seconds);
+        return code;
+    }
+
+    /** What lies on the scale: {kilograms, a decimal text or null, reason}. */
+    weigh() {
+        return this.signed("GET", `/scale?${new URLSearchParams(NOT_KEPT)}`, null);
+    }
+
+    /** @param {string[]} lines what the customer's line display shows */
+    show(lines) {
+        return this.signed("PUT", "/display", { lines });
     }
 }

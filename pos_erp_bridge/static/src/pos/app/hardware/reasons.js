@@ -65,3 +65,39 @@ export function unreachableText(url) {
     }
     return _t("The hardware proxy cannot be reached at %s. Is it on, and is this device on the shop's network?", url);
 }
+
+const SCALE_REASONS = {
+    over: () => _t("Too heavy for the scale."),
+    under: () => _t("The scale is below zero. Take everything off and press its zero key."),
+    not_zero: () => _t("The scale is not at zero. Take everything off and press its zero key."),
+    silent: () => _t("The scale does not answer. Check its power and cable."),
+    garbled: () => _t("The scale's answer is not understood. Check its settings and cable."),
+    unplugged: () => _t("The scale is unplugged."),
+    not_allowed: () => _t("The hardware proxy may not use the scale."),
+    busy: () => _t("Another program is using the scale."),
+};
+
+/** Why there is no weight; empty while something moves on it. */
+export function scaleText(reason) {
+    return reason === "moving" ? "" : (SCALE_REASONS[reason]?.() ?? reason);
+}
+
+const SCANNER_REASONS = {
+    unplugged: () => _t("The scanner is unplugged."),
+    not_allowed: () => _t("The hardware proxy may not use the scanner."),
+    busy: () => _t("Another program is using the scanner."),
+};
+
+/** Why no codes come from it. */
+export function scannerText(reason) {
+    return SCANNER_REASONS[reason]?.() ?? reasonText(reason);
+}
+
+/** Why a print is not out yet. ``url`` is where its proxy should be. */
+export function troubleText({ state, reason, error }, url) {
+    if (error) {
+        return proxyText(error, url);
+    }
+    // Nobody has answered yet, and nobody has refused.
+    return state === "new" ? unreachableText(url) : reasonText(reason);
+}

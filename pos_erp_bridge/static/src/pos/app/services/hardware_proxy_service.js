@@ -3,15 +3,21 @@ import { RetryPrintPopup } from "@point_of_sale/app/components/popups/retry_prin
 import { HardwareProxy } from "@point_of_sale/app/services/hardware_proxy_service";
 import { PosStore } from "@point_of_sale/app/services/pos_store";
 import { uuidv4 } from "@point_of_sale/utils";
+import { ProxyDevices } from "@pos_erp_bridge/pos/app/hardware/devices";
 import { JobStore } from "@pos_erp_bridge/pos/app/hardware/job_store";
 import { PrintQueue } from "@pos_erp_bridge/pos/app/hardware/print_queue";
-import { proxyText, reasonText } from "@pos_erp_bridge/pos/app/hardware/reasons";
+import { ProxyClient } from "@pos_erp_bridge/pos/app/hardware/proxy_client";
+import { proxyText, reasonText, troubleText } from "@pos_erp_bridge/pos/app/hardware/reasons";
 import { Relay } from "@pos_erp_bridge/pos/app/hardware/relay";
 import { RoadClient } from "@pos_erp_bridge/pos/app/hardware/road_client";
 import { UnknownPrintPopup } from "@pos_erp_bridge/pos/app/hardware/unknown_print_popup";
 import { BridgePrinter } from "@pos_erp_bridge/pos/app/utils/printer/bridge_printer";
+import { gatherFonts } from "@pos_erp_bridge/pos/app/utils/printer/fonts";
+import { KitchenPrinter } from "@pos_erp_bridge/pos/app/utils/printer/kitchen_printer";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
+
+const FONTS_MS = 2000; // after the till is there
 
 patch(PosStore.prototype, {
     async afterProcessServerData() {
@@ -23,29 +29,72 @@ patch(PosStore.prototype, {
     },
 
     bridgeUseProxy() {
-        const store = new JobStore();
+        const road = this.bridgeRoad(this.config.raw.bridge_proxy_id);
+        this.bridgeQueue = road.queue;
+        this.hardwareProxy.printer = new BridgePrinter(this.bridgePrinterParts(this.config.raw.bridge_proxy_id));
+        this.bridgeDevices = new ProxyDevices({
+            client: road.client,
+            isScanning: this.config.bridge_scan,
+            onCode: (code) => this.barcodeReader?.scan(code),
+        });
+        this.bridgeDevices.start();
+        // So that the first sale waits for neither.
+        road.client.reach().catch(() => {});
+        setTimeout(gatherFonts, FONTS_MS);
+    },
+
+    /** The way to a proxy, one for whatever is asked there: {client, queue}. */
+    bridgeRoad(proxyId) {
+        this.bridgeRoads ||= new Map();
+        if (!this.bridgeRoads.has(proxyId)) {
+            const store = new JobStore();
+            const client = this.bridgeClient(proxyId, () => this.bridgeProxyAccess(store, proxyId));
+            const road = { client };
+            const tell = (job) => this.bridgeTell(job, road);
+            road.queue = new PrintQueue({ client, store, scope: `${this.config.id}/${proxyId}`, tell });
+            this.bridgeRoads.set(proxyId, road);
+            road.queue.resume();
+        }
+        return this.bridgeRoads.get(proxyId);
+    },
+
+    /** Odoo carries prints to the till's own proxy only. */
+    bridgeClient(proxyId, askAccess) {
+        if (proxyId !== this.config.raw.bridge_proxy_id) {
+            return new ProxyClient(askAccess);
+        }
         const relay = new Relay((method, ...args) =>
             this.data.orm.silent.call("pos.config", method, [[this.config.id], ...args])
         );
         this.data.connectWebSocket("BRIDGE_PRINT", (stand) => relay.heard(stand));
-        const client = new RoadClient(() => this.bridgeProxyAccess(store), relay);
-        const scope = `${this.config.id}/${this.config.raw.bridge_proxy_id}`;
-        this.bridgeQueue = new PrintQueue({ client, store, scope, tell: (job) => this.bridgeTell(job) });
-        this.hardwareProxy.printer = new BridgePrinter({
-            client,
-            queue: this.bridgeQueue,
-            renderer: this.env.services.renderer,
-            notify: (...args) => this.notification.add(...args),
+        return new RoadClient(askAccess, relay);
+    },
+
+    bridgePrinterParts(proxyId) {
+        const notify = (...args) => this.notification.add(...args);
+        return { ...this.bridgeRoad(proxyId), renderer: this.env.services.renderer, notify };
+    },
+
+    createPrinter(config) {
+        if (config.printer_type !== "bridge") {
+            return super.createPrinter(...arguments);
+        }
+        return new KitchenPrinter({
+            ...this.bridgePrinterParts(config.bridge_proxy_id),
+            name: config.bridge_printer || "",
+            label: config.name,
+            width: config.bridge_width,
         });
-        this.bridgeQueue.resume();
-        client.reach().catch(() => {}); // so that the first sale does not wait for it
     },
 
     /** From the server; while that cannot be reached, what it gave last, until its time is over. */
-    async bridgeProxyAccess(store) {
-        const key = `access/${this.config.id}`;
+    async bridgeProxyAccess(store, proxyId) {
+        const key = `access/${this.config.id}/${proxyId}`;
         try {
-            const access = await this.data.orm.silent.call("pos.config", "bridge_proxy_access", [[this.config.id]]);
+            const access = await this.data.orm.silent.call("pos.config", "bridge_proxy_access", [
+                [this.config.id],
+                proxyId,
+            ]);
             if (access) {
                 access.skew = access.now - Date.now() / 1000;
             }
@@ -61,20 +110,20 @@ patch(PosStore.prototype, {
     },
 
     // -- what happens to a print after the cashier went on ---------------------------------------
-    bridgeTell(job) {
+    bridgeTell(job, road) {
         const text = (message) => [job.label, message].filter(Boolean).join(": ");
         if (job.state === "unknown") {
-            this.bridgeAskWhetherOut(job);
+            this.bridgeAskWhetherOut(job, road);
         } else if (job.state === "printed" && (job.isTold || job.isResumed)) {
             this.notification.add(text(_t("It is printed.")), { type: "success" });
         } else if (job.state === "failed" && job.reason !== "reprinted" && (job.isTold || job.isResumed)) {
-            this.bridgeOfferAgain(job);
+            this.bridgeOfferAgain(job, road);
         } else if (job.isTold && (job.reason || job.error)) {
-            this.notification.add(text(this.hardwareProxy.printer.troubleOf(job)), { type: "warning" });
+            this.notification.add(text(troubleText(job, road.client.access?.url)), { type: "warning" });
         }
     },
 
-    bridgeAskWhetherOut(job) {
+    bridgeAskWhetherOut(job, { client, queue }) {
         if (job.isAsked) {
             return;
         }
@@ -82,13 +131,13 @@ patch(PosStore.prototype, {
         const decide = async (cameOut) => {
             try {
                 if (cameOut) {
-                    await this.bridgeQueue.cameOut(job);
+                    await queue.cameOut(job);
                 } else {
-                    await this.bridgeQueue.reprint(job, uuidv4);
+                    await queue.reprint(job, uuidv4);
                 }
                 return "";
             } catch (error) {
-                return proxyText(error, this.hardwareProxy.printer.client.access?.url);
+                return proxyText(error, client.access?.url);
             }
         };
         this.dialog.add(
@@ -99,16 +148,16 @@ patch(PosStore.prototype, {
     },
 
     /** Nothing came out of it, and nothing will: it may be printed as if it were new. */
-    bridgeOfferAgain(job) {
-        const { label, printer, width, rows, body } = job;
+    bridgeOfferAgain(job, { queue }) {
+        const { label, printer, width, rows, body, kind, lifetime } = job;
         this.dialog.add(RetryPrintPopup, {
             title: [label, _t("It was not printed")].filter(Boolean).join(": "),
             message: reasonText(job.reason),
             canRetry: Boolean(body),
             retry: async () => {
                 if (!job.again) {
-                    const copy = { id: uuidv4(), key: "", label, printer, width, rows, body, isTold: true };
-                    job.again = await this.bridgeQueue.add(copy);
+                    const copy = { id: uuidv4(), key: "", label, printer, width, rows, body, kind, lifetime };
+                    job.again = await queue.add({ ...copy, isTold: true });
                 }
             },
         });
@@ -120,19 +169,6 @@ patch(HardwareProxy.prototype, {
     connectToPrinter() {
         if (!(this.printer instanceof BridgePrinter)) {
             super.connectToPrinter(...arguments);
-        }
-    },
-
-    /** This printer's drawer does not depend on whether another proxy is connected. */
-    async openCashbox(action = false) {
-        if (!(this.printer instanceof BridgePrinter)) {
-            return super.openCashbox(...arguments);
-        }
-        if (this.pos.config.iface_cashdrawer) {
-            this.printer.openCashbox();
-            if (action) {
-                this.pos.logEmployeeMessage(action, "CASH_DRAWER_ACTION");
-            }
         }
     },
 });

@@ -4,7 +4,8 @@ import { BasePrinter } from "@point_of_sale/app/utils/printer/base_printer";
 import { uuidv4, waitImages } from "@point_of_sale/utils";
 import { isOver } from "@pos_erp_bridge/pos/app/hardware/print_queue";
 import { deflate, pack } from "@pos_erp_bridge/pos/app/hardware/raster";
-import { proxyText, reasonText, unreachableText } from "@pos_erp_bridge/pos/app/hardware/reasons";
+import { proxyText, reasonText, troubleText } from "@pos_erp_bridge/pos/app/hardware/reasons";
+import { fontsFor } from "@pos_erp_bridge/pos/app/utils/printer/fonts";
 import { _t } from "@web/core/l10n/translation";
 import { Mutex } from "@web/core/utils/concurrency";
 
@@ -12,6 +13,7 @@ const USUAL_WIDTH = 576; // dots: 80 mm paper at 203 dpi
 const HEALTH_MS = 300_000; // a printer's width is asked for again after that
 const CONTROL = /[\x00-\x08\x0B\x0C\x0E-\x1F]/g; // eslint-disable-line no-control-regex
 const OPENED = ["opened", "pulsed"];
+const DRAWING = new Mutex(); // there is one place in the page where receipts are laid out
 
 /** A receipt printer behind the hardware proxy. */
 export class BridgePrinter extends BasePrinter {
@@ -57,12 +59,16 @@ export class BridgePrinter extends BasePrinter {
     }
 
     async makeJob(receipt, key) {
-        const { printer } = await this.client.ready();
-        const width = await this.dots(printer);
-        const image = await this.draw(receipt, width);
+        const { printer, width } = await this.target();
+        const image = await DRAWING.exec(() => this.draw(receipt, width));
         const body = await deflate(pack(image, width));
         const label = receipt.dataset?.bridgeLabel || "";
         return { id: uuidv4(), key, label, printer, width, rows: image.height, body };
+    }
+
+    async target() {
+        const { printer } = await this.client.ready();
+        return { printer, width: await this.dots(printer) };
     }
 
     /** Dots of the printer's line, as the proxy tells; what was known before when it does not. */
@@ -95,6 +101,7 @@ export class BridgePrinter extends BasePrinter {
                     height: Math.ceil(el.clientHeight),
                     width: Math.ceil(el.clientWidth),
                     pixelRatio: width / el.clientWidth,
+                    fontEmbedCSS: await fontsFor(el),
                 });
                 return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             },
@@ -111,7 +118,7 @@ export class BridgePrinter extends BasePrinter {
             return this.failure(_t("It was not printed"), reasonText(job.reason));
         }
         job.isTold = !isOver(job); // how it ends is told later
-        const trouble = this.troubleOf(job);
+        const trouble = troubleText(job, this.client.access?.url);
         if (!isOver(job) && trouble) {
             return this.failure(
                 _t("It is not printed yet"),
@@ -121,34 +128,36 @@ export class BridgePrinter extends BasePrinter {
         return { successful: true };
     }
 
-    troubleOf({ state, reason, error }) {
-        const { url } = this.client.access || {};
-        if (error) {
-            return proxyText(error, url);
-        }
-        // Nobody has answered yet, and nobody has refused.
-        return state === "new" ? unreachableText(url) : reasonText(reason);
-    }
-
     failure(title, body) {
         return { successful: false, canRetry: true, message: { title, body } };
     }
 
     // -- drawer ----------------------------------------------------------------------------------
-    /** @override Now or not at all: nothing is kept for later. */
-    async openCashbox() {
-        let problem = "";
+    /**
+     * @override
+     * Now or not at all: nothing is kept for later.
+     * @returns {{outcome: string, detail: string}} for the log of the drawer
+     */
+    async openCashbox(id = uuidv4()) {
+        let result, problem;
         try {
             const { printer } = await this.client.ready();
-            const outcome = await this.client.openDrawer(uuidv4(), printer);
-            if (!OPENED.includes(outcome)) {
-                problem = _t("It was not seen to open.");
-            }
+            result = { outcome: await this.client.openDrawer(id, printer), detail: "" };
+            problem = OPENED.includes(result.outcome) ? "" : _t("It was not seen to open.");
         } catch (error) {
+            result = { outcome: outcomeOf(error), detail: error.reason || error.message };
             problem = proxyText(error, this.client.access?.url);
         }
         if (problem) {
             this.notify(_t("Cash drawer: %s", problem), { type: "warning" });
         }
+        return result;
     }
+}
+
+function outcomeOf({ kind, reason }) {
+    if (kind === "trouble") {
+        return reason === "busy" ? "too_late" : "trouble";
+    }
+    return kind === "unreachable" ? "unreachable" : "refused";
 }
