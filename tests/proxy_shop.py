@@ -34,7 +34,7 @@ def paper(seed=1, rows=120):
 class Till:
     """What a till does: it signs, sends, and may not hear the answer."""
 
-    def __init__(self, session, url, proxy_id, scopes=("print", "drawer")):
+    def __init__(self, session, url, proxy_id, scopes=("print", "drawer", "display")):
         self.session, self.url = session, url
         self.claims = make_claims(proxy_id, "till 1", scopes, 3600)
         self.key = till_key(SECRET, self.claims)

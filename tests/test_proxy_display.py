@@ -317,7 +317,7 @@ def test_who_may_use_the_display(tmp_path):
             assert status == 422 and "[[display]]" in answer["error"]
             other = Till(place.session, place.url, place.gate.keys.proxy_id, scopes=("scan",))
             status, answer = await other.ask_json("PUT", "/display", {"lines": []})
-            assert status == 403 and "the right print" in answer["error"]
+            assert status == 403 and "the right display" in answer["error"]
 
     run(story())
 

@@ -6,7 +6,9 @@ import time
 import uuid
 import zlib
 
+from pos_hardware_proxy.config import PrinterConfig
 from pos_hardware_proxy.marks import reprint_mark
+from pos_hardware_proxy.printer import Printer
 from pos_hardware_proxy.virtual_printer import VirtualPrinter
 from proxy_shop import WIDTH, on_paper, paper, process, shop
 
@@ -197,6 +199,48 @@ def test_a_proxy_that_was_killed_while_printing_asks_somebody(tmp_path):
             assert (await place.till.print(paper(2)))["state"] == "printed"  # and nothing waits before it
             assert on_paper(device)[-1] == paper(2)
         await device.stop()
+
+    run(story())
+
+
+class LateAnswers:
+    """A printer that still owes the answer to an earlier receipt; the one to the next is given when it is told to."""
+
+    def __init__(self):
+        self.release, self.asked, self.port = asyncio.Event(), 0, 0
+
+    async def start(self):
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _serve(self, reader, writer):
+        while data := await reader.read(65536):
+            writer.write(b"\x12" * data.count(b"\x10\x04"))
+            for _each in range(data.count(b"\x1dr\x01")):
+                self.asked += 1
+                if self.asked == 1:
+                    writer.write(b"\0\0")  # to the earlier receipt, and to this
+                else:
+                    await self.release.wait()
+                    writer.write(b"\0")
+
+
+def test_the_answer_to_an_earlier_receipt_confirms_no_later_one(tmp_path):
+    """Queued statuses do not say which receipt they are for: after a start, those still owed are waited for."""
+
+    async def story():
+        device = LateAnswers()
+        async with await device.start(), shop(tmp_path, {}) as place:
+            config = PrinterConfig("late", f"tcp://127.0.0.1:{device.port}", confirm="queued-status")
+            place.proxy.printers["late"] = printer = Printer(config, place.proxy.spool)
+            printer.start()
+            job = await place.till.print(paper(), printer="late", wait=0)
+            await until(lambda: device.asked == 2)
+            await asyncio.sleep(0.3)
+            assert place.proxy.spool.get(job["id"]).state == "printing"
+            device.release.set()
+            await until(lambda: place.proxy.spool.get(job["id"]).state == "printed")
 
     run(story())
 

@@ -45,6 +45,20 @@ class Line:
     kind: str = "text"
 
 
+def read(body):
+    """The content of a request's body.
+
+    :param body: bytes
+    :raises DocumentError: too long, or no JSON
+    """
+    if len(body) > MAX_BYTES:
+        raise DocumentError(f"The text is too long: at most {MAX_BYTES >> 10} KB.")
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise DocumentError("The text is no JSON.") from None
+
+
 def pack(content):
     """A document as it is kept: the same bytes for the same content.
 

@@ -123,6 +123,13 @@ def replied(known, number, answer):
     return status.with_realtime(known, number, answer.data[0])
 
 
+def settling(way, known):
+    """(question, which answer): process ids are told apart, queued statuses are not."""
+    if way == "queued-status":
+        return QUEUED_STATUS, lambda answer: answer.kind == "queued"
+    return b"", None
+
+
 def confirmation(way, number, known):
     """(bytes that ask whether all before is printed, which answer says so)."""
     if way == "queued-status":

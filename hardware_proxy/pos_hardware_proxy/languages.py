@@ -10,6 +10,8 @@ Reader                  sorts incoming bytes into answers (feed)
 automatic(answer)       the status in it, or None
 is_reply(answer), replied(known, number, answer)    whether it is the reply to ASK, and the status with it
 confirmation(way, number, known)    question that is answered when all before it is printed, and that answer
+settling(way, known)    question that is answered behind what earlier jobs have asked, and that answer; b"" where
+                        answers say which job they are for
 """
 
 from . import escpos, star

@@ -13,6 +13,7 @@ import random
 import time
 
 from . import status, text
+from .drawer import Drawer, is_in_time
 from .fonts import Fonts
 from .languages import LANGUAGES
 from .link import LinkError, open_link
@@ -28,18 +29,11 @@ RETRY_S = (0.5, 15.0)  # shortest and longest wait before the next attempt to co
 TROUBLE_S = 2.0  # between two looks at one that was in trouble, without a job
 # Bytes that are written at once: few packets; but on a serial line soon enough gone for the printer not to seem silent.
 PIECE, SLOW_PIECE = 65536, 8192
-PULSE_S = 3.0  # a drawer opens now or not at all
-SEEN_S = 1.0  # the sensor's time to notice
 ABSENT = ("refused", "no_answer", "unreachable", "unplugged", "not_allowed", "busy", "silent", "lost")
 IDLE_CLOSE_S = 30.0  # then the line is given free for others
 
 
-def is_in_time(asked):
-    """Whether a drawer that was ``asked`` for then (seconds since 1970) is still wanted open."""
-    return time.time() - asked <= PULSE_S
-
-
-class Printer:
+class Printer(Drawer):
     """The worker of one printer.
 
     :param config: :class:`~.config.PrinterConfig`
@@ -52,8 +46,7 @@ class Printer:
         self._says = LANGUAGES[config.language]
         self.status = status.Status()
         self.reason = ""  # why nothing can be printed now
-        learned = spool.open_level(config.name) if config.drawer else None
-        self.open_level = learned if config.drawer_open_level is None else config.drawer_open_level
+        self.know_drawer()
         self._link = None
         self._lock = asyncio.Lock()  # one speaks to the printer at a time
         self._news = asyncio.Event()  # a job has come
@@ -211,6 +204,8 @@ class Printer:
         self._say(self.status.trouble)
         if self.reason:
             return False
+        if self.torn:
+            await self._settle()
         if not self.spool.move(job.id, WAITING, PRINTING):
             return True  # taken back while we looked
         try:
@@ -225,6 +220,20 @@ class Printer:
         if reason:
             await self._hang_up()
         return True
+
+    async def _settle(self):
+        """What an earlier job has asked may be answered only now, and must not pass for the answer to the next one.
+
+        :raises LinkError: it does not answer
+        """
+        question, wanted = self._says.settling(self.config.confirm, self.status)
+        if not question:
+            return
+        self._answers.clear()
+        await self._link.write(self._says.FILL + self._says.INITIALISE + self._says.ASB_ON + question)
+        if not await self._hear(wanted, SILENCE_S):
+            raise LinkError("lost" if self._link.lost.is_set() else "silent")
+        await asyncio.sleep(ANSWER_S)  # ours comes right behind it
 
     async def _deliver(self, job):
         """Send ``job`` and wait until the printer says that all is printed; "" then, else why it is not known.
@@ -326,65 +335,3 @@ class Printer:
             if self.status.trouble or self._link.is_stuck:
                 raise LinkError(self.status.trouble or "busy")
             await self._link.write(data)
-
-    # -- drawer ----------------------------------------------------------------------------------
-    async def open_drawer(self, asked):
-        """Pulse the drawer now or not at all.
-
-        :param asked: when somebody asked for it, in seconds since 1970
-        :return: ``opened``, ``not_seen`` (the sensor did not move), ``pulsed`` (no sensor is known)
-        :raises LinkError: no pulse was sent
-        """
-        while self._lock.locked() and not self._stopped and is_in_time(asked):
-            await asyncio.sleep(0.02)
-        if not is_in_time(asked):
-            raise LinkError("too_late")
-        if self._stopped:
-            # A receipt waits for paper in the printer; what is real-time passes it.
-            await self._link.write(self._says.pulse_now(self.config.drawer_pin))
-            return await self._seen()
-        await self._lock.acquire()
-        try:
-            await self._ready()
-            if not is_in_time(asked):  # another was quicker, or the printer slow to answer
-                raise LinkError("too_late")
-            # In the buffer of a printer that is offline, or behind half a picture, it would come too late or never.
-            command = self._says.pulse_now if self.status.trouble or self.torn else self._says.pulse
-            await self._link.write(command(self.config.drawer_pin))
-            return await self._seen()
-        except LinkError:
-            await self._hang_up()
-            raise
-        finally:
-            self._lock.release()
-
-    async def learn_drawer(self):
-        """Pulse the drawer, which somebody has just closed, and keep the level to which its sensor goes.
-
-        :return: whether the sensor moved
-        :raises LinkError: no pulse was sent
-        """
-        async with self._lock:
-            await self._ready()
-        closed = self.status.drawer
-        await self.open_drawer(time.time())
-        limit = time.monotonic() + SEEN_S
-        while self.status.drawer == closed and time.monotonic() < limit:
-            await asyncio.sleep(0.02)
-        if closed is None or self.status.drawer == closed:
-            return False
-        self.open_level = self.status.drawer
-        self.spool.learn_sensor(self.config.name, self.open_level)
-        return True
-
-    async def _seen(self):
-        """Whether the sensor says "open"; the printer tells that by itself."""
-        level = self.open_level
-        if self.config.confirm == "none" or level is None:
-            return "pulsed"
-        limit = time.monotonic() + SEEN_S
-        while time.monotonic() < limit and not self._link.lost.is_set():
-            if self.status.drawer == level:
-                return "opened"
-            await asyncio.sleep(0.02)
-        return "not_seen"

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from .scanner import Scanner, Scans
 from .spool import ENDED, FAILED, PRINTED, UNKNOWN, WAITING, Spool, SpoolError
 from .text import layout
 
+_logger = logging.getLogger(__name__)
 LIFETIME = {"receipt": 600, "kitchen": 7200, "test": 60}  # seconds until a job must have begun
 PURGE_S = 3600
 
@@ -182,6 +184,18 @@ class Proxy:
                 self._drawers.pop(next(iter(self._drawers)))
             self._drawers[request_id] = asyncio.ensure_future(printer.open_drawer(asked))
         return await asyncio.shield(self._drawers[request_id])
+
+    async def learn_drawer(self, printer_name):
+        """Open the drawer, which somebody has closed, to see how its sensor moves; whether it did.
+
+        :raises LinkError: it was not pulsed
+        :raises Refused: there is no drawer
+        """
+        printer = self.printer(printer_name)
+        if not printer.config.drawer:
+            raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
+        _logger.info("the drawer at %s is opened to learn its sensor", printer.config.name)
+        return await printer.learn_drawer()
 
     # -- for people ------------------------------------------------------------------------------
     def health(self):

@@ -291,7 +291,7 @@ class Spool:
 
 
 def _digest(job):
-    head = f"{job.printer}\0{job.kind}\0{job.width}\0{int(job.pulse)}\0{job.reprint_of or ''}\0"
+    head = f"{job.printer}\0{job.kind}\0{job.width}\0{job.reprint_of or ''}\0"
     head += "" if job.format == "picture" else f"{job.format}\0"  # pictures of the version before keep their digest
     return hashlib.sha256(head.encode() + (job.picture or b"")).hexdigest()
 

@@ -22,8 +22,8 @@ HELLO = FILL + ASB_ON  # half a row that waits in the printer would swallow the 
 BLANK = 24  # rows; shorter gaps are sent as rows of one white byte
 TOGETHER = 32  # rows that are sent at once
 ETB = b"\x17"
-# The counter goes up with each ETB, so one that an earlier job left behind in the printer would be taken for ours.
-# With four of our own, three such papers may be there.
+# The counter goes up with each ETB. Those that an earlier job left behind are waited for before the next one
+# (settling); four of our own stand for up to three that come late all the same.
 COUNTS, RANGE = 4, 32
 MOST = 15  # bytes of a status; those that are known have 7 to 9
 
@@ -136,6 +136,19 @@ def is_reply(answer):
 def replied(known, number, answer):
     """The status in the reply; it says everything."""
     return automatic(answer)
+
+
+def settling(way, known):
+    """(question, which answer): the counter has moved."""
+    if way == "none":
+        return b"", None
+    before = known.count
+
+    def moved(answer):
+        count = automatic(answer).count if answer.kind == "asb" else None
+        return count is not None and count != before
+
+    return ETB, moved
 
 
 def confirmation(way, number, known):

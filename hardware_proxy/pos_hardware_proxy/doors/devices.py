@@ -37,7 +37,7 @@ async def scale(request):
 
 @routes.put("/display")
 async def display(request):
-    await authorise(request, "print")
+    await authorise(request, "display")
     content, displays = await json_of(request), request.app[PROXY].displays
     lines = content.get("lines")
     are_texts = isinstance(lines, list) and all(isinstance(line, str) and len(line) <= LONGEST for line in lines)

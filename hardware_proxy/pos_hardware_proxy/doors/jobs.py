@@ -12,7 +12,6 @@
 PUT with the same id again is answered from the spool and never prints.
 """
 
-import json
 import re
 
 from aiohttp import web
@@ -33,8 +32,8 @@ JOB_ID = re.compile(r"[\w.:-]{8,80}", re.ASCII)
 async def put(request):
     asked = await authorise(request, "print")
     proxy = request.app[PROXY]
-    if request.query.get("format") == "text":
-        await json_of(request)  # refuses what is none
+    if request.query.get("format") == "text" and request.content_type != "application/json":
+        raise Refused("A text must be JSON (Content-Type: application/json).")
     job = await job_of(proxy, _id(request.match_info["id"]), request.query, await body_of(request), asked)
     job = proxy.submit(job)
     job = await proxy.outcome(job.id, seconds_of(request, WAIT_S))
@@ -109,7 +108,7 @@ def _content(query, body):
     """What is to be printed, as fields of the job."""
     form = query.get("format", "picture")
     if form == "text":
-        return {"format": form, "width": 0, "picture": document.pack(json.loads(body))}
+        return {"format": form, "width": 0, "picture": document.pack(document.read(body))}
     if form != "picture":
         raise Refused(f"format = {form} is not known. There are: picture, text.")
     width, rows = _number(query, "width"), _number(query, "rows")

@@ -1,8 +1,8 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """The page for people, and /health for machines.
 
-The page shows states; it never opens a drawer. Test prints, decisions about papers and the code for pairing are only
-for the machine itself: anybody in the shop's network can send what a page would send.
+The page shows states. Test prints, decisions about papers, the code for pairing, and opening a drawer to learn its
+sensor are only for the machine itself: anybody in the shop's network can send what a page would send.
 """
 
 import time
@@ -63,7 +63,7 @@ async def page(request):
         parts.append(f'<p class="note">{say(PAGE, told, language)}</p>')
     if proxy.config.without_token:
         parts.append(f'<p class="note">{say(PAGE, "open_door", language)}</p>')
-    parts.append(f"<h2>{say(PAGE, 'printers', language)}</h2>{_printers(proxy, may_act(request), language)}")
+    parts.append(f"<h2>{say(PAGE, 'printers', language)}</h2>{_printers(request, language)}")
     parts.append(_devices(proxy.health(), language))
     parts.append(f"<h2>{say(PAGE, 'jobs', language)}</h2>{_jobs(proxy, may_act(request), language)}")
     parts.append(f"<h2>{say(PAGE, 'pairing', language)}</h2>{_pairing(request, gate, language)}")
@@ -90,12 +90,10 @@ async def test(request):
 @routes.post("/learn/{printer}")
 async def learn(request):
     """Somebody has closed the drawer; it is opened to see how its sensor moves."""
-    _only_actors(request)
-    printer = request.app[PROXY].printer(request.match_info["printer"])
-    if not printer.config.drawer:
-        raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
+    if not is_here(request):
+        raise Denied("A drawer is opened from the page on the proxy's own machine only.", "page")
     try:
-        moved = await printer.learn_drawer()
+        moved = await request.app[PROXY].learn_drawer(request.match_info["printer"])
     except LinkError:
         moved = False
     raise web.HTTPSeeOther(f"/?drawer={'learned' if moved else 'still'}")
@@ -135,21 +133,21 @@ def language_of(request):
     return wanted if wanted in LANGUAGES else "en"
 
 
-def _printers(proxy, acts, language):
+def _printers(request, language):
     rows = []
-    for state in proxy.health()["printers"]:
+    for state in request.app[PROXY].health()["printers"]:
         reason = say(REASONS, state["reason"], language) or say(PAGE, "ready", language)
         paper = f"{say(PAGE, 'paper', language)}: {say(PAGE, state['paper'], language)}" if state["paper"] else ""
         rows.append(
             f'<tr><td>{escape(state["name"])}<td class="{"good" if state["ready"] else "bad"}">{escape(reason)}'
             f"<td>{paper}<td>{say(PAGE, 'waiting', language)}: {state['waiting']}"
         )
-        if acts:
+        if may_act(request):
             rows.append(
                 f'<td><form method="post" action="/test/{escape(state["name"], quote=True)}">'
                 f"<button>{say(PAGE, 'test', language)}</button></form>"
             )
-            if state["drawer"]:
+            if state["drawer"] and is_here(request):
                 rows.append(
                     f' <form method="post" action="/learn/{escape(state["name"], quote=True)}">'
                     f'<button title="{say(PAGE, "learn_how", language)}">{say(PAGE, "learn", language)}</button></form>'
