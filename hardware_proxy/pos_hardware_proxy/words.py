@@ -49,7 +49,7 @@ REASONS = {
     ),
     "fault": ("内部エラーです。用紙を確かめてください。", "A fault of this program. Look at the paper."),
     "too_late": (
-        "プリンターが間に合わなかったため、ドロアーは開けませんでした。",
+        "プリンターが間に合わなかったため、ドロワーは開けませんでした。",
         "The printer was not free in time; the drawer stays shut.",
     ),
     "unconfirmed": ("送信済み(このプリンターは完了を答えません)", "sent (this printer cannot confirm)"),
