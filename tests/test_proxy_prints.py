@@ -225,6 +225,35 @@ def test_the_drawer_tells_whether_it_opened(tmp_path):
     run(story())
 
 
+def test_the_drawer_s_sensor_is_learned_from_one_opening(tmp_path):
+    """Which level means open differs: a closed drawer is opened once; the proxy keeps it, also over a restart."""
+
+    async def story():
+        options = {"receipt": {"drawer": True}}
+        for polarity in (0, 1):
+            folder = tmp_path / str(polarity)
+            folder.mkdir()
+            async with shop(folder, options) as place:
+                device, printer = the(place), place.proxy.printers["receipt"]
+                device.state.drawer_high_open = bool(polarity)
+                assert await place.proxy.open_drawer("open-0001") == "pulsed"
+                await until(lambda device=device: device.state.drawer_open)
+                device.state.drawer_open, device.state.drawer_stuck = False, True
+                assert not await printer.learn_drawer()
+                assert await place.proxy.open_drawer("open-0002") == "pulsed"
+                await until(lambda device=device: len(device.ledger.pulses) == 3)
+                device.state.drawer_stuck = False
+                assert await printer.learn_drawer()
+                device.state.drawer_open = False
+                assert await place.proxy.open_drawer("open-0003") == "opened"
+                device.state.drawer_open, device.state.drawer_stuck = False, True
+                assert await place.proxy.open_drawer("open-0004") == "not_seen"
+            async with shop(folder, options) as place:
+                assert place.proxy.printers["receipt"].open_level == printer.open_level == polarity
+
+    run(story())
+
+
 def test_the_drawer_opens_while_a_receipt_waits_for_paper(tmp_path):
     async def story():
         async with shop(tmp_path, paper_left=300) as place:

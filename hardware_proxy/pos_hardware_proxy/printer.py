@@ -52,6 +52,8 @@ class Printer:
         self._says = LANGUAGES[config.language]
         self.status = status.Status()
         self.reason = ""  # why nothing can be printed now
+        learned = spool.open_level(config.name) if config.drawer else None
+        self.open_level = learned if config.drawer_open_level is None else config.drawer_open_level
         self._link = None
         self._lock = asyncio.Lock()  # one speaks to the printer at a time
         self._news = asyncio.Event()  # a job has come
@@ -356,9 +358,28 @@ class Printer:
         finally:
             self._lock.release()
 
+    async def learn_drawer(self):
+        """Pulse the drawer, which somebody has just closed, and keep the level to which its sensor goes.
+
+        :return: whether the sensor moved
+        :raises LinkError: no pulse was sent
+        """
+        async with self._lock:
+            await self._ready()
+        closed = self.status.drawer
+        await self.open_drawer(time.time())
+        limit = time.monotonic() + SEEN_S
+        while self.status.drawer == closed and time.monotonic() < limit:
+            await asyncio.sleep(0.02)
+        if closed is None or self.status.drawer == closed:
+            return False
+        self.open_level = self.status.drawer
+        self.spool.learn_sensor(self.config.name, self.open_level)
+        return True
+
     async def _seen(self):
         """Whether the sensor says "open"; the printer tells that by itself."""
-        level = self.config.drawer_open_level
+        level = self.open_level
         if self.config.confirm == "none" or level is None:
             return "pulsed"
         limit = time.monotonic() + SEEN_S

@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS job (
 -- Apart, so that a change of state does not write the picture again.
 CREATE TABLE IF NOT EXISTS picture (id TEXT PRIMARY KEY REFERENCES job(id), bits BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS drawer (id TEXT PRIMARY KEY, moment REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS drawer_sensor (printer TEXT PRIMARY KEY, open_level INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS job_open ON job (printer, created) WHERE state IN ('waiting', 'printing', 'unknown');
 CREATE UNIQUE INDEX IF NOT EXISTS job_reprint ON job (reprint_of) WHERE reprint_of IS NOT NULL;
 """
@@ -253,6 +254,16 @@ class Spool:
             values = [request_id, time.time()]
             done = self._db.execute("INSERT INTO drawer VALUES (?, ?) ON CONFLICT DO NOTHING", values)
         return bool(done.rowcount)
+
+    def learn_sensor(self, printer, open_level):
+        """Keep which level of its drawer's sensor means open."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO drawer_sensor VALUES (?, ?)", [printer, open_level])
+
+    def open_level(self, printer):
+        """The level that was learned, 0 or 1; or None."""
+        row = self._db.execute("SELECT open_level FROM drawer_sensor WHERE printer = ?", [printer]).fetchone()
+        return row and row[0]
 
     def open_jobs(self, printer):
         """Jobs that wait, print, or ask for somebody, oldest first; without their pictures."""

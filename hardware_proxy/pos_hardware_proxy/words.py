@@ -35,6 +35,10 @@ REASONS = {
     "not_allowed": ("機器を使う権限がありません。", "This program may not use the device."),
     "busy": ("他のプログラムが使用中です。", "Another program is using it."),
     "silent": ("プリンターが状態を答えません。", "The printer does not tell its state."),
+    "moving": ("計量中です。", "It is weighing."),
+    "over": ("はかりの計量範囲を超えています。", "Too heavy for the scale."),
+    "under": ("はかりがゼロ未満です。何も載せずにゼロ点を合わせてください。", "Below zero. Clear and zero it."),
+    "not_zero": ("はかりのゼロ点がずれています。ゼロ点を合わせてください。", "Not at zero. Clear and zero it."),
     "lost": (
         "印刷中に通信が切れました。用紙を確かめてください。",
         "The line broke while printing. Look at the paper.",
@@ -68,7 +72,22 @@ REASONS = {
 PAGE = {
     "printers": ("プリンター", "Printers"),
     "jobs": ("最近の印刷", "Last prints"),
-    "ready": ("印刷できます", "ready"),
+    "ready": ("使えます", "ready"),
+    "devices": ("その他の機器", "Other devices"),
+    "scanners": ("スキャナー", "scanner"),
+    "scales": ("はかり", "scale"),
+    "displays": ("客面表示器", "line display"),
+    "relay": ("Odoo経由の印刷", "prints through Odoo"),
+    "learn": ("ドロアーを学習", "Learn the drawer"),
+    "learn_how": ("ドロアーを閉めてから押してください。", "Close the drawer, then press."),
+    "learned": (
+        "ドロアーのセンサーを覚えました。開いたかどうかが分かります。",
+        "The drawer's sensor is learned: from now on it is seen whether it opens.",
+    ),
+    "still": (
+        "センサーが動きませんでした。ドロアーを閉めて、もう一度押してください。センサーのないドロアーもあります。",
+        "The sensor did not move. Close the drawer and try again; some drawers have none.",
+    ),
     "test": ("テスト印刷", "Test print"),
     "paper": ("用紙", "paper"),
     "waiting": ("待ち", "waiting"),
@@ -95,6 +114,12 @@ PAGE = {
     "near_end": ("残りわずか", "near end"),
     "end": ("なし", "out"),
     "no_printers": ("プリンターが設定されていません。", "No printer is set up."),
+}
+RELAY = {
+    "starting": ("準備中", "starting"),
+    "listening": ("接続済み", "connected"),
+    "asking": ("接続済み(2秒ごとに確認)", "connected (asks every two seconds)"),
+    "no_answer": ("Odooに接続できません。", "Odoo does not answer."),
 }
 CERTIFICATE = {
     "title": ("この証明書を各レジにインストール", "Install this certificate on each till"),

@@ -91,6 +91,19 @@ PAIR = """
     console.log("test successful");
 })();
 """
+# Ten minutes late; a drawer's request is refused three seconds after it was signed.
+CLOCK = """
+(async () => {
+    const now = Date.now;
+    Date.now = () => now() - 600_000;
+    const { RoadClient } = odoo.loader.modules.get("@pos_erp_bridge/pos/app/hardware/road_client");
+    const client = new RoadClient(posmodel.bridgeQueue.client.askAccess, null);
+    const outcome = await client.openDrawer(crypto.randomUUID(), "");
+    if (outcome !== "pulsed") { throw new Error(outcome); }
+    Date.now = now;
+    console.log("test successful");
+})();
+"""
 NOBODY = """
 (async () => {
     document.querySelector(".bridge-proxy-test").click();
@@ -189,6 +202,12 @@ class TestHardwareTill(HardwareCase):
                 signature = hmac.new(key.encode(), "\n".join(parts).encode(), hashlib.sha256).hexdigest()
                 expected.append({"size": size, "key": key, "header": f"Till claims.1700000000000.{signature}"})
         self.run_in_till(SIGN % json.dumps(expected))
+
+    def test_wrong_clock(self):
+        """A till whose clock is wrong opens the drawer: it signs by the proxy's clock."""
+        self.pair()
+        self.run_in_till(CLOCK)
+        self.assertTrue(self.machine.printer_state()["drawer_open"])
 
     def test_scanner_does_not_freeze_the_page(self):
         """While a proxy for a scanner is away, timers run; when it is back, codes come; told to stop, it stops."""

@@ -14,14 +14,15 @@ from aiohttp import web
 from PIL import Image, ImageDraw, ImageFont
 
 from ..http import CERTIFICATES, GATE, PROXY, body_of, is_here, json_of
+from ..link import LinkError
 from ..picture import pack
 from ..proxy import Refused
 from ..security import Denied
 from ..spool import UNKNOWN, Job
-from ..words import CERTIFICATE, LANGUAGES, PAGE, REASONS, STATES, say
+from ..words import CERTIFICATE, LANGUAGES, PAGE, REASONS, RELAY, STATES, say
 
 routes = web.RouteTableDef()
-REFRESH = '<meta http-equiv="refresh" content="5">'
+REFRESH = '<meta http-equiv="refresh" content="5;url=/?lang={language}">'
 HEAD = """<!doctype html><html lang="{language}"><meta charset="utf-8">{refresh}
 <meta name="viewport" content="width=device-width"><title>{name}</title>
 <style>
@@ -57,10 +58,13 @@ async def pair(request):
 async def page(request):
     language = language_of(request)
     proxy, gate = request.app[PROXY], request.app[GATE]
-    parts = [HEAD.format(language=language, name=escape(proxy.config.name), refresh=REFRESH)]
+    parts = [HEAD.format(language=language, name=escape(proxy.config.name), refresh=REFRESH.format(language=language))]
+    if (told := request.query.get("drawer")) in ("learned", "still"):
+        parts.append(f'<p class="note">{say(PAGE, told, language)}</p>')
     if proxy.config.without_token:
         parts.append(f'<p class="note">{say(PAGE, "open_door", language)}</p>')
     parts.append(f"<h2>{say(PAGE, 'printers', language)}</h2>{_printers(proxy, may_act(request), language)}")
+    parts.append(_devices(proxy.health(), language))
     parts.append(f"<h2>{say(PAGE, 'jobs', language)}</h2>{_jobs(proxy, may_act(request), language)}")
     parts.append(f"<h2>{say(PAGE, 'pairing', language)}</h2>{_pairing(request, gate, language)}")
     if request.app[CERTIFICATES]:
@@ -81,6 +85,20 @@ async def test(request):
     job_id, picture = f"test-{uuid.uuid4()}", _test_paper(width)
     proxy.submit(Job(id=job_id, printer=printer.config.name, kind="test", width=width, picture=picture))
     raise web.HTTPSeeOther("/")
+
+
+@routes.post("/learn/{printer}")
+async def learn(request):
+    """Somebody has closed the drawer; it is opened to see how its sensor moves."""
+    _only_actors(request)
+    printer = request.app[PROXY].printer(request.match_info["printer"])
+    if not printer.config.drawer:
+        raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
+    try:
+        moved = await printer.learn_drawer()
+    except LinkError:
+        moved = False
+    raise web.HTTPSeeOther(f"/?drawer={'learned' if moved else 'still'}")
 
 
 @routes.post("/look/{id}")
@@ -131,7 +149,30 @@ def _printers(proxy, acts, language):
                 f'<td><form method="post" action="/test/{escape(state["name"], quote=True)}">'
                 f"<button>{say(PAGE, 'test', language)}</button></form>"
             )
+            if state["drawer"]:
+                rows.append(
+                    f' <form method="post" action="/learn/{escape(state["name"], quote=True)}">'
+                    f'<button title="{say(PAGE, "learn_how", language)}">{say(PAGE, "learn", language)}</button></form>'
+                )
     return f"<table>{''.join(rows)}</table>" if rows else f"<p>{say(PAGE, 'no_printers', language)}</p>"
+
+
+def _devices(health, language):
+    """Scanners, scales, displays, and the way through Odoo, where there are any."""
+    rows = []
+    for kind in ("scanners", "scales", "displays"):
+        for state in health[kind]:
+            good = state["reason"] in ("", "moving")
+            reason = say(REASONS, state["reason"], language) or say(PAGE, "ready", language)
+            rows.append((say(PAGE, kind, language), state["name"], good, reason))
+    if health["relay"]:
+        good = health["relay"] != "no_answer"
+        rows.append((say(PAGE, "relay", language), "", good, say(RELAY, health["relay"], language)))
+    cells = "".join(
+        f'<tr><td>{kind}<td>{escape(name)}<td class="{"good" if good else "bad"}">{escape(reason)}'
+        for kind, name, good, reason in rows
+    )
+    return f"<h2>{say(PAGE, 'devices', language)}</h2><table>{cells}</table>" if rows else ""
 
 
 def _jobs(proxy, acts, language):

@@ -1,4 +1,5 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
+import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_screen_util";
 import { refresh } from "@point_of_sale/../tests/generic_helpers/utils";
 import { isClosed, isTold, machine, press, printAgain, sees, sell, tour } from "@pos_erp_bridge/../tests/tours/hardware_util";
 

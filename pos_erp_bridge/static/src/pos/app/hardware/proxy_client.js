@@ -36,6 +36,7 @@ export class ProxyClient {
     constructor(askAccess) {
         this.askAccess = askAccess;
         this.access = null;
+        this.skew = 0; // milliseconds that the proxy's clock is ahead of this device's, as far as it has told
     }
 
     async ready(isStale = false) {
@@ -86,7 +87,7 @@ export class ProxyClient {
         const body = isBytes ? content : new TextEncoder().encode(content ? JSON.stringify(content) : "");
         const target = new URL(path, access.url);
         const line = target.pathname + target.search;
-        const headers = { Authorization: await authorization(access, method, line, body, nextMoment()) };
+        const headers = { Authorization: await authorization(access, method, line, body, nextMoment(this.skew)) };
         if (content && !isBytes) {
             headers["Content-Type"] = "application/json";
         }
@@ -113,6 +114,9 @@ export class ProxyClient {
                 signal: AbortSignal.timeout(limit),
             });
             content = await response.json();
+            if (content.now) {
+                this.skew = content.now - Date.now();
+            }
         } catch (error) {
             throw new ProxyError("unreachable", error.message);
         }

@@ -90,9 +90,14 @@ async function hmacOf(key, message, subtle) {
 
 let lastMoment = 0;
 
-/** Milliseconds since 1970, never the same twice: the proxy takes a signature only once. */
-export function nextMoment() {
-    lastMoment = Math.max(Date.now(), lastMoment + 1);
+/**
+ * Milliseconds since 1970 by the proxy's clock, never the same twice: the proxy takes a signature only once.
+ * @param {number} skew milliseconds that its clock is ahead of this device's
+ */
+export function nextMoment(skew) {
+    const now = Math.round(Date.now() + skew);
+    const isSoon = now <= lastMoment && lastMoment - now < 1000; // farther back, a clock was put right
+    lastMoment = isSoon ? lastMoment + 1 : now;
     return String(lastMoment);
 }
 
