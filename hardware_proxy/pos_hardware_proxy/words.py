@@ -53,7 +53,7 @@ REASONS = {
     ),
     "fault": ("内部エラーです。用紙を確かめてください。", "A fault of this program. Look at the paper."),
     "too_late": (
-        "プリンターが間に合わなかったため、ドロアーは開けませんでした。",
+        "プリンターが間に合わなかったため、ドロワーは開けませんでした。",
         "The printer was not free in time; the drawer stays shut.",
     ),
     "unconfirmed": ("送信済み(このプリンターは完了を答えません)", "sent (this printer cannot confirm)"),
@@ -78,14 +78,14 @@ PAGE = {
     "scales": ("はかり", "scale"),
     "displays": ("客面表示器", "line display"),
     "relay": ("Odoo経由の印刷", "prints through Odoo"),
-    "learn": ("ドロアーを学習", "Learn the drawer"),
-    "learn_how": ("ドロアーを閉めてから押してください。", "Close the drawer, then press."),
+    "learn": ("ドロワーを学習", "Learn the drawer"),
+    "learn_how": ("ドロワーを閉めてから押してください。", "Close the drawer, then press."),
     "learned": (
-        "ドロアーのセンサーを覚えました。開いたかどうかが分かります。",
+        "ドロワーのセンサーを覚えました。開いたかどうかが分かります。",
         "The drawer's sensor is learned: from now on it is seen whether it opens.",
     ),
     "still": (
-        "センサーが動きませんでした。ドロアーを閉めて、もう一度押してください。センサーのないドロアーもあります。",
+        "センサーが動きませんでした。ドロワーを閉めて、もう一度押してください。センサーのないドロワーもあります。",
         "The sensor did not move. Close the drawer and try again; some drawers have none.",
     ),
     "test": ("テスト印刷", "Test print"),

@@ -17,9 +17,9 @@ const TEXTS = {
   ja: {
     title: "仮想レシートプリンター", language: "English", switches: "プリンターの状態", paper: "用紙", log: "記録",
     power: "電源", paper_end: "用紙切れ", near_end: "用紙残りわずか", cover_open: "カバー開", offline: "オフライン",
-    silent: "応答しない", drawer_stuck: "ドロアが開かない", error: "エラー", none: "なし", cutter: "カッター",
+    silent: "応答しない", drawer_stuck: "ドロワーが開かない", error: "エラー", none: "なし", cutter: "カッター",
     recoverable: "自動復帰", fatal: "復帰不可", rom: "文字セット", japanese: "日本語", western: "欧文", chinese: "中国語",
-    width: "印字幅(ドット)", drawer: "キャッシュドロア", open: "開いています", closed: "閉じています", push: "閉める",
+    width: "印字幅(ドット)", drawer: "キャッシュドロワー", open: "開いています", closed: "閉じています", push: "閉める",
     pull: "鍵で開ける", tear: "用紙をちぎる", on: "印刷できます", printing: "印刷中", stopped: "停止中", off: "電源オフ",
     port: "ポート", current: "印刷途中", full: "カット済み", partial: "パーシャルカット済み", torn: "ちぎりました",
     missing: "文字セットにない文字", refused: "印刷できないコード",
