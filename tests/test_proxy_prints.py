@@ -203,6 +203,21 @@ def test_a_proxy_that_was_killed_while_printing_asks_somebody(tmp_path):
     run(story())
 
 
+def test_a_printer_says_how_it_is_before_anybody_prints(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            reason = lambda: place.proxy.health()["printers"][0]["reason"]  # noqa: E731
+            await until(lambda: place.proxy.health()["printers"][0]["paper"] == "ok")
+            the(place).state.cover_open = True
+            await until(lambda: reason() == "cover_open")
+            the(place).state.cover_open = False
+            await until(lambda: not reason())
+            the(place).power_off()
+            await until(lambda: reason() in ("lost", "refused", "silent"), 20)
+
+    run(story())
+
+
 class LateAnswers:
     """A printer that still owes the answer to an earlier receipt; the one to the next is given when it is told to."""
 

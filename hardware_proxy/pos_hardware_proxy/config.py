@@ -44,6 +44,7 @@ class PrinterConfig:
     :param dpi: dots per inch
     :param confirm: how the printer says that it has printed: ``process-id``, ``queued-status``, or ``none``
     :param role: ``receipt`` (never printed again by itself) or ``kitchen``
+    :param shared: whether other programs print there, too: the line is given free when nothing is printed
     :param drawer: whether a cash drawer hangs on it
     :param drawer_pin: 2 or 5, the pin of the drawer's plug that is pulsed
     :param drawer_open_level: level (0, 1) of the sensor while the drawer is open; None: not learned yet
@@ -57,6 +58,7 @@ class PrinterConfig:
     dpi: int = 203
     confirm: str = "process-id"
     role: str = "receipt"
+    shared: bool = False
     drawer: bool = False
     drawer_pin: int = 2
     drawer_open_level: int | None = None

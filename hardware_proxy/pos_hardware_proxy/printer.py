@@ -26,11 +26,11 @@ ANSWER_S = 0.5  # for a question of a byte or two
 SILENCE_S = 20.0  # without any word of the printer while it should be printing
 LOOK_S = 1.0  # between two looks at a printer that is not ready
 RETRY_S = (0.5, 15.0)  # shortest and longest wait before the next attempt to connect
-TROUBLE_S = 2.0  # between two looks at one that was in trouble, without a job
+TROUBLE_S, IDLE_S = 2.0, 10.0  # between two looks without a job: at one that was in trouble, and else
 # Bytes that are written at once: few packets; but on a serial line soon enough gone for the printer not to seem silent.
 PIECE, SLOW_PIECE = 65536, 8192
 ABSENT = ("refused", "no_answer", "unreachable", "unplugged", "not_allowed", "busy", "silent", "lost")
-IDLE_CLOSE_S = 30.0  # then the line is given free for others
+SHARED_S = 30.0  # then the line of a shared printer is given free for others
 
 
 class Printer(Drawer):
@@ -113,11 +113,13 @@ class Printer(Drawer):
                 self.spool.move(job.id, PRINTING, UNKNOWN, "fault")
 
     async def _rest(self):
-        """Until a job comes. A printer in trouble is looked at again; an idle line is given free."""
-        if await self._wait_for_news(TROUBLE_S if self.reason else IDLE_CLOSE_S):
+        """Until a job comes. The printer is looked at all the same; the line of a shared one is given free."""
+        is_first = not self._link and not self.reason  # it says how it is before anybody prints
+        idle = SHARED_S if self.config.shared else 0 if is_first else IDLE_S
+        if await self._wait_for_news(TROUBLE_S if self.reason else idle):
             return
         async with self._lock:
-            if not self.reason:
+            if not self.reason and self.config.shared:
                 await self._hang_up()
                 return
             await self._ready()
