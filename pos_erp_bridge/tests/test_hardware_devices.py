@@ -90,7 +90,7 @@ PARTS = """
     same(await devices.weigh().catch((error) => error.message), "Too heavy for the scale.", "a scale in trouble");
 
     // Openings of the drawer outlive the page, and are sent once.
-    const sent = [];
+    const sent = [], calls = [];
     let isOnline = false;
     const open = () =>
         new DrawerLog({
@@ -99,6 +99,8 @@ PARTS = """
             send: async (rows) => {
                 if (!isOnline) { throw new Error("offline"); }
                 sent.push(...rows.map(({ id, outcome }) => [id, outcome]));
+                calls.push(rows.length);
+                return { skipped: [] };
             },
         });
     const page = open();
@@ -113,6 +115,22 @@ PARTS = """
     same(sent, [["one", "opened"], ["two", "unknown"]], "what a page left behind");
     await open().flush();
     same(sent.length, 2, "once");
+
+    // Another tab of the till waits for its drawer; what it left long ago is sent, in parts.
+    const tab = open();
+    await tab.begin({ id: "three", moment: Date.now() });
+    await tab.begin({ id: "four", moment: Date.now() - 31_000 });
+    const other = open();
+    same(await other.flush(), false, "something is still awaited");
+    clearTimeout(other.timer);
+    same(sent.slice(2), [["four", "unknown"]], "what nobody waits for");
+    await tab.end({ id: "three" }, { outcome: "opened", detail: "" });
+    same(sent.slice(3), [["three", "opened"]], "what was awaited");
+    calls.length = 0;
+    const many = [...Array(501).keys()].map((at) => ({ id: `many-${at}`, outcome: "opened" }));
+    many.forEach((row) => tab.rows.set(row.id, row));
+    same(await tab.flush(), true, "all of them");
+    same(calls, [500, 1], "as many as Odoo takes at once");
     console.log("test successful");
 })();
 """
