@@ -196,6 +196,23 @@ class TestHardwareRecords(TransactionCase):
         self.config.bridge_proxy_id = False
         self.assertEqual(loaded(), (False, False))
 
+    def test_scanners_serve_one_till(self):
+        """Set up as the second at a proxy, a till leaves its codes to the first; whoever wants it otherwise says so."""
+
+        def chosen(config, proxy):
+            settings = self.env["res.config.settings"].new({"pos_config_id": config.id})
+            settings.pos_bridge_proxy_id = proxy
+            settings._onchange_bridge_scan()
+            return settings.pos_bridge_scan
+
+        second = self.env["pos.config"].create({"name": "レジ2"})
+        self.assertFalse(chosen(second, self.proxy))
+        self.assertTrue(chosen(self.config, self.proxy), "it is there already")
+        second.bridge_proxy_id = self.proxy
+        self.assertTrue(chosen(second, self.proxy), "somebody said so")
+        self.config.bridge_scan = second.bridge_proxy_id = False
+        self.assertTrue(chosen(second, self.proxy), "the first does not take them")
+
     def test_test_page(self):
         """Who sets tills up may print test pages, and nothing else with that key."""
         self.proxy.sudo().write({"secret": "s" * 48, "proxy_id": PROXY_ID})
