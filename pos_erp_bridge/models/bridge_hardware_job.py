@@ -82,7 +82,8 @@ class BridgeHardwareJob(models.Model):
         if row.config_id != config:
             raise UserError(self.env._("This print belongs to another till."))
         if is_new or (kind and not row.kind and row.state in ("new", "missing")):
-            if body and self.search_count([("proxy_id", "=", proxy.id), ("body", "!=", False)]) >= MOST_WAITING:
+            waiting = [("proxy_id", "=", proxy.id), ("state", "in", list(RANKS)), ("body", "!=", False)]
+            if body and self.search_count(waiting, limit=MOST_WAITING) >= MOST_WAITING:
                 raise UserError(self.env._("%s prints wait for the hardware proxy already.", MOST_WAITING))
             vals = {"state": "new", "reason": False, "kind": kind, "query": query}
             row.write({**vals, "asked": asked, "until": until, "taken": False, "told": 0})

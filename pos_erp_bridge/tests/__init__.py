@@ -54,6 +54,7 @@ from . import (
     test_ui_receipt,
     test_hardware_proxy,
     test_hardware_relay,
+    test_hardware_relay_door,
     test_hardware_till,
     test_hardware_devices,
     test_hardware_records,

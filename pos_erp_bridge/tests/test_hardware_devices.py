@@ -22,6 +22,9 @@ PARTS = """
     const { ProxyDevices, linesOf } = get("@pos_erp_bridge/pos/app/hardware/devices");
     const { DrawerLog } = get("@pos_erp_bridge/pos/app/hardware/drawer_log");
     const { JobStore } = get("@pos_erp_bridge/pos/app/hardware/job_store");
+    const { htmlToCanvas } = get("@point_of_sale/app/services/render_service");
+    const { outcomeOf } = get("@pos_erp_bridge/pos/app/utils/printer/bridge_printer");
+    const { KitchenPrinter } = get("@pos_erp_bridge/pos/app/utils/printer/kitchen_printer");
     const same = (found, wanted, what) => {
         if (JSON.stringify(found) !== JSON.stringify(wanted)) {
             throw new Error(`${what}: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
@@ -90,7 +93,7 @@ PARTS = """
     same(await devices.weigh().catch((error) => error.message), "Too heavy for the scale.", "a scale in trouble");
 
     // Openings of the drawer outlive the page, and are sent once.
-    const sent = [];
+    const sent = [], calls = [];
     let isOnline = false;
     const open = () =>
         new DrawerLog({
@@ -99,6 +102,8 @@ PARTS = """
             send: async (rows) => {
                 if (!isOnline) { throw new Error("offline"); }
                 sent.push(...rows.map(({ id, outcome }) => [id, outcome]));
+                calls.push(rows.length);
+                return { skipped: [] };
             },
         });
     const page = open();
@@ -113,6 +118,99 @@ PARTS = """
     same(sent, [["one", "opened"], ["two", "unknown"]], "what a page left behind");
     await open().flush();
     same(sent.length, 2, "once");
+
+    // Another tab of the till waits for its drawer; what it left long ago is sent, in parts.
+    const tab = open();
+    await tab.begin({ id: "three", moment: Date.now() });
+    await tab.begin({ id: "four", moment: Date.now() - 31_000 });
+    const other = open();
+    same(await other.flush(), false, "something is still awaited");
+    clearTimeout(other.timer);
+    same(sent.slice(2), [["four", "unknown"]], "what nobody waits for");
+    await tab.end({ id: "three" }, { outcome: "opened", detail: "" });
+    same(sent.slice(3), [["three", "opened"]], "what was awaited");
+    calls.length = 0;
+    const many = [...Array(501).keys()].map((at) => ({ id: `many-${at}`, outcome: "opened" }));
+    many.forEach((row) => tab.rows.set(row.id, row));
+    same(await tab.flush(), true, "all of them");
+    same(calls, [500, 1], "as many as Odoo takes at once");
+
+    same(
+        [
+            ["trouble", "too_late"], ["trouble", "busy"], ["unreachable"], ["away"], ["offline"], ["denied"],
+        ].map(([kind, reason]) => outcomeOf({ kind, reason })),
+        ["too_late", "trouble", "unreachable", "unreachable", "unreachable", "refused"], "outcomes of a drawer"
+    );
+
+    // Codes are asked for by a page that somebody sees.
+    let isHidden = true;
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+    const look = async (hidden) => {
+        isHidden = hidden;
+        document.dispatchEvent(new Event("visibilitychange"));
+        await new Promise((resolve) => setTimeout(resolve, 600));
+    };
+    const polls = [];
+    const scan = (seconds, signal) =>
+        new Promise((resolve, reject) => {
+            polls.push(signal);
+            signal?.addEventListener("abort", () => reject(new Error("ended")));
+        });
+    const listener = new ProxyDevices({ client: { scan }, onCode: () => {} });
+    listener.state.health = { scanners: [{}] };
+    listener.listen();
+    await look(true);
+    same(polls.length, 0, "nobody sees the page");
+    await look(false);
+    same(polls.map((signal) => signal.aborted), [false], "somebody sees it");
+    await look(true);
+    same(polls.map((signal) => signal.aborted), [true], "somebody has left it");
+    await look(false);
+    same(polls.map((signal) => signal.aborted), [true, false], "somebody has come back");
+    delete document.hidden;
+
+    // A slip is kept before it is drawn: a page that ends meanwhile loses nothing.
+    const paperOf = (text) => {
+        const paper = document.createElement("div");
+        paper.className = "pos-receipt";
+        paper.textContent = text;
+        return paper;
+    };
+    const store = new JobStore();
+    const added = [];
+    const told = [];
+    const parts = () => ({
+        client: {}, renderer: posmodel.env.services.renderer, notify: (text) => told.push(text),
+        queue: { store, scope: "test/1", jobs: new Map(), add: async (job) => (added.push(job), job) },
+        name: "stove", label: "厨房", width: 384,
+    });
+    const kitchen = () => new KitchenPrinter(parts());
+    const slips = () => store.keptUnder("slip/test/1/");
+    const until = async (isSo, what) => {
+        for (let turn = 0; !(await isSo()); turn++) {
+            if (turn > 500) { throw new Error(`${what}: not so`); }
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+    };
+    const dying = kitchen();
+    dying.picture = () => new Promise(() => {}); // the page ends meanwhile
+    await dying.printReceipt(paperOf("緑茶 1"));
+    const [slip] = await slips();
+    same([slip.label, slip.printer, slip.width], ["厨房", "stove", 384], "a slip that is not drawn yet");
+    await store.keep("slip/test/1/old", { ...slip, id: "old", created: Date.now() - 7_200_001 });
+    kitchen();
+    await until(async () => !(await slips()).length, "the next page has drawn it");
+    same(added.map(({ id, kind, width, printer }) => [id, kind, width, printer]), [[slip.id, "kitchen", 384, "stove"]],
+        "what the page before has left");
+    const { lifetime, rows, body } = added[0];
+    same([lifetime <= 7_200_000, rows > 10, body.length > 20], [true, true, true], "a picture");
+    same(told, ["厨房: a slip was kept for too long. It is not printed."], "what nobody in the kitchen wants any more");
+
+    // What the page prints otherwise does not wipe what is drawn meanwhile.
+    const drawn = kitchen().draw(paperOf("緑茶 1"), 384);
+    await htmlToCanvas(paperOf("領収書"), { addClass: "pos-receipt-print" });
+    const picture = await drawn.catch((error) => ({ height: error.message }));
+    same([picture.width, picture.height], [384, rows], "a slip that was drawn at the same time");
     console.log("test successful");
 })();
 """

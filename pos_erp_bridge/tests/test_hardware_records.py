@@ -45,7 +45,7 @@ class TestHardwareRecords(TransactionCase):
     def test_opening_is_logged_once(self):
         """What a till sends twice is one row, with its own moment, person and words."""
         row = self.opening()
-        self.assertTrue(self.log(row, row))
+        self.assertEqual(self.log(row, row), {"skipped": []})
         self.log(row, self.opening(id="6f1c2d1e-0000-4000-8000-000000000002", reason="sale", note=""))
         second, first = self.logs().sorted("client_id", reverse=True)
         self.assertEqual(second.reason, "sale")
@@ -70,17 +70,48 @@ class TestHardwareRecords(TransactionCase):
         self.assertEqual(self.logs().order_id, order)
 
     def test_what_is_no_opening(self):
-        """Nonsense is refused in a sentence; unknown words are taken as such, foreign sessions are not."""
-        for bad in ({"moment": "soon"}, {"id": 7}, {"note": None}, {"moment": 1e30}, {"session_id": "x"}):
-            with self.subTest(bad=bad), self.assertRaisesRegex(UserError, "no opening of a drawer"):
-                self.log(self.opening(**bad))
-        with self.assertRaisesRegex(UserError, "no opening of a drawer"):
-            self.log("nonsense")
+        """Nonsense is set aside alone, whatever it is; unknown words are taken as such, foreign sessions are not."""
         other = self.env["pos.config"].create({"name": "レジ2"})
         other.open_ui()
-        self.log(self.opening(reason="whim", outcome="burnt", session_id=other.current_session_id.id))
+        bad = [
+            {"moment": "soon"}, {"moment": 1e30}, {"moment": float("nan")}, {"id": 7}, {"id": ""}, {"id": ["x"]},
+            {"id": "x\0"}, {"note": None}, {"note": "\ud800"}, {"session_id": "x"}, {"session_id": 1e400},
+            {"reason": {}}, {"employee": ["x"]},
+        ]  # fmt: skip
+        rows = [self.opening(**{"id": f"bad-{at}", **changed}) for at, changed in enumerate(bad)]
+        good = self.opening(reason="whim", outcome="burnt", session_id=other.current_session_id.id)
+        with self.assertLogs("odoo.addons.pos_erp_bridge.models.bridge_drawer_log", "WARNING"):
+            answer = self.log(*rows, "nonsense", good, None)
+        self.assertEqual(answer["skipped"], [*range(len(bad) + 1), len(bad) + 2])
         found = self.logs()
         self.assertEqual((found.reason, found.outcome, found.session_id.id), ("other", "unknown", False))
+        for rows in ("nonsense", [self.opening()] * 501):
+            args = [self.config.id, rows]
+            with self.assertRaisesRegex(UserError, "no opening of a drawer"):
+                call_kw(self.env["bridge.drawer.log"].with_user(self.cashier), "log_openings", args, {})
+
+    def test_outcome_comes_later(self):
+        """From another tab, which waited for it. What is known once stays, and is that till's."""
+        self.log(self.opening(outcome="unknown", detail=""))
+        second = self.env["pos.config"].create({"name": "レジ2"})
+        self.log(self.opening(outcome="refused"), config=second)
+        self.assertEqual(self.logs().outcome, "unknown")
+        for sent, detail in (("opened", "seen"), ("unknown", ""), ("trouble", "late")):
+            self.log(self.opening(outcome=sent, detail=detail, note="x"))
+            log = self.logs()
+            self.assertEqual((log.outcome, log.detail, log.note), ("opened", "seen", "両替"))
+
+    def test_who_opened(self):
+        """Somebody of the till's company, or else whoever sends it."""
+        company = self.env["res.company"].create({"name": "Other"})
+        stranger = new_test_user(
+            self.env, "hr_other", "base.group_user", company_id=company.id, company_ids=[Command.set(company.ids)]
+        )
+        customer = new_test_user(self.env, "hr_portal", "base.group_portal")
+        users = [self.manager, stranger, customer, self.env["res.users"].browse(2**31 - 1)]
+        self.log(*[self.opening(id=f"row-{at}", user_id=user.id) for at, user in enumerate(users)])
+        found = [log.user_id.login for log in self.logs().sorted("client_id")]
+        self.assertEqual(found, ["hr_manager", "hr_cashier", "hr_cashier", "hr_cashier"])
 
     def test_who_may_log_and_look(self):
         """Cashiers log through the till and change nothing; managers look; others neither."""
@@ -164,6 +195,23 @@ class TestHardwareRecords(TransactionCase):
         self.assertEqual(loaded(), (True, True))
         self.config.bridge_proxy_id = False
         self.assertEqual(loaded(), (False, False))
+
+    def test_scanners_serve_one_till(self):
+        """Set up as the second at a proxy, a till leaves its codes to the first; whoever wants it otherwise says so."""
+
+        def chosen(config, proxy):
+            settings = self.env["res.config.settings"].new({"pos_config_id": config.id})
+            settings.pos_bridge_proxy_id = proxy
+            settings._onchange_bridge_scan()
+            return settings.pos_bridge_scan
+
+        second = self.env["pos.config"].create({"name": "レジ2"})
+        self.assertFalse(chosen(second, self.proxy))
+        self.assertTrue(chosen(self.config, self.proxy), "it is there already")
+        second.bridge_proxy_id = self.proxy
+        self.assertTrue(chosen(second, self.proxy), "somebody said so")
+        self.config.bridge_scan = second.bridge_proxy_id = False
+        self.assertTrue(chosen(second, self.proxy), "the first does not take them")
 
     def test_test_page(self):
         """Who sets tills up may print test pages, and nothing else with that key."""

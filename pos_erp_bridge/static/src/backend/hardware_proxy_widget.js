@@ -1,6 +1,7 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 import { Component, useState } from "@odoo/owl";
 import { testPrint } from "@pos_erp_bridge/backend/test_print";
+import { THIS_MACHINE } from "@pos_erp_bridge/pos/app/hardware/proxy_client";
 import { reasonText } from "@pos_erp_bridge/pos/app/hardware/reasons";
 import { _t } from "@web/core/l10n/translation";
 import { Dialog } from "@web/core/dialog/dialog";
@@ -9,12 +10,11 @@ import { useAutofocus, useService } from "@web/core/utils/hooks";
 import { standardWidgetProps } from "@web/views/widgets/standard_widget_props";
 
 const LIMIT_MS = 8000;
-const NEAR = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Why this browser does not reach the address, as far as a page may know. */
 export function whyUnreachable(url) {
     const { protocol, hostname } = new URL(url);
-    if (window.location.protocol === "https:" && protocol === "http:" && !NEAR.test(hostname)) {
+    if (window.location.protocol === "https:" && protocol === "http:" && !THIS_MACHINE.test(hostname)) {
         return _t(
             "%s cannot be reached: this page is secure (https) and browsers do not let it speak to an http address on the network. Give the proxy a certificate and an https address, or run it on the till's own machine as http://127.0.0.1.",
             url

@@ -1,6 +1,7 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 import { reactive } from "@odoo/owl";
 import { scaleText } from "@pos_erp_bridge/pos/app/hardware/reasons";
+import { sleep } from "@pos_erp_bridge/pos/app/hardware/sleep";
 
 const LOOK_MS = 10_000; // between two looks at how everything is
 const SCAN_S = 25; // a question is held so long
@@ -10,13 +11,24 @@ const COLUMNS = 20; // of a line display that does not say
 const RESTLESS = ["moving", "under", ""]; // the cashier waits: something is being put on or taken off
 const PATIENCE = 3; // answers without a weight until the cashier is told; one may be lost on the line
 
-const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
-
 /** Nothing is asked by a page that nobody sees. */
-const seen = () =>
-    document.hidden
-        ? new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }))
-        : undefined;
+async function seen() {
+    while (document.hidden) {
+        await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+    }
+}
+
+/** ``ask`` gets a signal that ends the question as soon as nobody sees the page: what came then would be lost. */
+async function whileSeen(ask) {
+    const leaving = new AbortController();
+    const leave = () => document.hidden && leaving.abort();
+    document.addEventListener("visibilitychange", leave);
+    try {
+        return await ask(leaving.signal);
+    } finally {
+        document.removeEventListener("visibilitychange", leave);
+    }
+}
 
 /**
  * What hangs on the proxy beside the printer, for one till. Nothing here is waited for by a sale; every loop pauses
@@ -67,12 +79,13 @@ export class ProxyDevices {
     async listen() {
         let pause = PAUSE_MS[0];
         for (;;) {
+            await seen();
             const asked = Date.now();
             let code = null;
             let isRefused = !this.state.health?.scanners?.length;
             if (!isRefused) {
                 try {
-                    code = await this.client.scan(SCAN_S);
+                    code = await whileSeen((signal) => this.client.scan(SCAN_S, signal));
                 } catch {
                     isRefused = true;
                 }

@@ -7,7 +7,7 @@ const EARLY_S = 600; // before a key ends, a new one is asked for
 // The till's service worker keeps every answer that it fetches, and gives an old one when there is no new one; addresses
 // with this word it leaves alone.
 const NOT_KEPT = { by: "extension" };
-const THIS_MACHINE = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+export const THIS_MACHINE = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /**
  * The proxy did not do what it was asked.
@@ -81,7 +81,7 @@ export class ProxyClient {
     }
 
     /** @param {Uint8Array|Object|null} content bytes, or what is sent as JSON */
-    async signed(method, path, content, seconds = 0, isStale = false) {
+    async signed(method, path, content, seconds = 0, isStale = false, signal = null) {
         const access = await this.ready(isStale);
         const isBytes = content instanceof Uint8Array;
         const body = isBytes ? content : new TextEncoder().encode(content ? JSON.stringify(content) : "");
@@ -93,14 +93,15 @@ export class ProxyClient {
         }
         const limit = seconds * 1000 + SLACK_MS;
         try {
-            return await this.fetch(target.href, { method, headers, body: content ? body : undefined }, limit);
+            const options = { method, headers, body: content ? body : undefined, signal };
+            return await this.fetch(target.href, options, limit);
         } catch (error) {
             if (error.kind !== "denied" || isStale) {
                 throw error;
             }
         }
         // The proxy may have been connected anew meanwhile: once more with a fresh key.
-        return this.signed(method, path, content, seconds, true);
+        return this.signed(method, path, content, seconds, true, signal);
     }
 
     async fetch(url, options, limit) {
@@ -111,7 +112,7 @@ export class ProxyClient {
                 ...addressSpace(url),
                 credentials: "omit",
                 cache: "no-store",
-                signal: AbortSignal.timeout(limit),
+                signal: AbortSignal.any([AbortSignal.timeout(limit), options.signal].filter(Boolean)),
             });
             content = await response.json();
             if (content.now) {
@@ -127,10 +128,10 @@ export class ProxyClient {
     }
 
     // -- what is no printer ----------------------------------------------------------------------
-    /** The next code that a scanner reads, or null when there is none for some seconds. */
-    async scan(seconds) {
+    /** The next code that a scanner reads, or null when there is none for some seconds; ``signal`` ends the question. */
+    async scan(seconds, signal) {
         const query = new URLSearchParams({ wait: seconds, ...NOT_KEPT });
-        const { code } = await this.signed("GET", `/scans?${query}`, null, seconds);
+        const { code } = await this.signed("GET", `/scans?${query}`, null, seconds, false, signal);
         return code;
     }
 

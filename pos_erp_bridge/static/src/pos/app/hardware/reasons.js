@@ -22,7 +22,13 @@ const REASONS = {
     expired: () => _t("It waited too long."),
     cancelled: () => _t("It was taken back."),
     not_seen: () => _t("No paper had come out."),
+    seen: () => _t("Somebody saw the paper."),
     too_late: () => _t("The printer was not free in time."),
+    no_printer: () => _t("That printer is not set up any more."),
+    nobody_looked: () => _t("Nobody looked at the paper."),
+    no_glyph: () => _t("Characters that no font has were printed as their number."),
+    unconfirmed: () => _t("It was sent. This printer cannot confirm."),
+    reprinted: () => _t("It was printed once more."),
 };
 
 /** Why nothing comes out, for the cashier; of several reasons ("expired: paper_end") all. */

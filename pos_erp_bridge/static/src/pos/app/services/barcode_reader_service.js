@@ -1,9 +1,9 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 import { BarcodeReader } from "@point_of_sale/app/services/barcode_reader_service";
+import { sleep } from "@pos_erp_bridge/pos/app/hardware/sleep";
 import { patch } from "@web/core/utils/patch";
 
 const PAUSE_MS = [250, 5000];
-const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
 
 patch(BarcodeReader.prototype, {
     /**

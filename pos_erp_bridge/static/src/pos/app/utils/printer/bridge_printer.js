@@ -13,7 +13,7 @@ const USUAL_WIDTH = 576; // dots: 80 mm paper at 203 dpi
 const HEALTH_MS = 300_000; // a printer's width is asked for again after that
 const CONTROL = /[\x00-\x08\x0B\x0C\x0E-\x1F]/g; // eslint-disable-line no-control-regex
 const OPENED = ["opened", "pulsed"];
-const DRAWING = new Mutex(); // there is one place in the page where receipts are laid out
+const DRAWING = new Mutex(); // one after the other: the page stays alive
 
 /** A receipt printer behind the hardware proxy. */
 export class BridgePrinter extends BasePrinter {
@@ -60,10 +60,14 @@ export class BridgePrinter extends BasePrinter {
 
     async makeJob(receipt, key) {
         const { printer, width } = await this.target();
-        const image = await DRAWING.exec(() => this.draw(receipt, width));
-        const body = await deflate(pack(image, width));
         const label = receipt.dataset?.bridgeLabel || "";
-        return { id: uuidv4(), key, label, printer, width, rows: image.height, body };
+        return { id: uuidv4(), key, label, printer, ...(await this.picture(receipt, width)) };
+    }
+
+    /** @returns {{width: number, rows: number, body: Uint8Array}} in dots */
+    async picture(receipt, width) {
+        const image = await DRAWING.exec(() => this.draw(receipt, width));
+        return { width, rows: image.height, body: await deflate(pack(image, width)) };
     }
 
     async target() {
@@ -85,11 +89,18 @@ export class BridgePrinter extends BasePrinter {
         return this.width.dots;
     }
 
-    /** The receipt's pixels, as wide as the paper: laid out as always, and drawn in that size so that text is sharp. */
-    draw(receipt, width) {
+    /**
+     * The receipt's pixels, as wide as the paper: laid out as always, and drawn in that size so that text is sharp. In a
+     * place of its own: from the page's one for receipts, whoever comes next takes away what is there.
+     */
+    async draw(receipt, width) {
         receipt.classList.add("pos-receipt-print");
-        return this.renderer.whenMounted({
+        const container = document.createElement("div");
+        Object.assign(container.style, { position: "fixed", left: "-1000px" });
+        document.body.append(container);
+        const draws = this.renderer.whenMounted({
             el: receipt,
+            container,
             callback: async (el) => {
                 const texts = document.createTreeWalker(el, NodeFilter.SHOW_TEXT);
                 while (texts.nextNode()) {
@@ -106,6 +117,7 @@ export class BridgePrinter extends BasePrinter {
                 return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             },
         });
+        return draws.finally(() => container.remove());
     }
 
     // -- what the cashier is told ----------------------------------------------------------------
@@ -155,9 +167,10 @@ export class BridgePrinter extends BasePrinter {
     }
 }
 
-function outcomeOf({ kind, reason }) {
+/** What stands in the drawer's log for an error of the proxy's client. */
+export function outcomeOf({ kind, reason }) {
     if (kind === "trouble") {
-        return reason === "busy" ? "too_late" : "trouble";
+        return reason === "too_late" ? "too_late" : "trouble";
     }
-    return kind === "unreachable" ? "unreachable" : "refused";
+    return ["unreachable", "away", "offline"].includes(kind) ? "unreachable" : "refused";
 }
