@@ -75,7 +75,7 @@ export class BridgePrinter extends BasePrinter {
     async dots(name) {
         if (Date.now() - this.width.at > HEALTH_MS) {
             try {
-                const { printers } = await this.client.health();
+                const printers = await this.client.printers();
                 const isMine = (printer) => (name ? printer.name === name : printer.role === "receipt");
                 this.width = { at: Date.now(), dots: printers.find(isMine)?.width || USUAL_WIDTH };
             } catch {
@@ -139,10 +139,11 @@ export class BridgePrinter extends BasePrinter {
      * @returns {{outcome: string, detail: string}} for the log of the drawer
      */
     async openCashbox(id = uuidv4()) {
+        const asked = Date.now();
         let result, problem;
         try {
             const { printer } = await this.client.ready();
-            result = { outcome: await this.client.openDrawer(id, printer), detail: "" };
+            result = { outcome: await this.client.openDrawer(id, printer, asked), detail: "" };
             problem = OPENED.includes(result.outcome) ? "" : _t("It was not seen to open.");
         } catch (error) {
             result = { outcome: outcomeOf(error), detail: error.reason || error.message };
@@ -157,7 +158,7 @@ export class BridgePrinter extends BasePrinter {
 
 function outcomeOf({ kind, reason }) {
     if (kind === "trouble") {
-        return reason === "busy" ? "too_late" : "trouble";
+        return ["busy", "too_late"].includes(reason) ? "too_late" : "trouble";
     }
     return kind === "unreachable" ? "unreachable" : "refused";
 }
