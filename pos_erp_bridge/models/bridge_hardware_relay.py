@@ -169,6 +169,8 @@ class PosConfig(models.Model):
         :raises UserError: it cannot be printed; the message says why
         """
         config = self._bridge_relay_sudo()
+        if not config.bridge_proxy_id.relay_seen:
+            return False  # whatever it is: the till sends it elsewhere
         job_id, kind = self._bridge_job_id(job.get("id")), job.get("kind", "receipt")
         width, rows, printer = (job.get(key) for key in ("width", "rows", "printer"))
         if kind not in ("receipt", "kitchen") or not self._bridge_is_printer(printer):
@@ -178,8 +180,6 @@ class PosConfig(models.Model):
                                        width=width, rows=rows))  # fmt: skip
         body = self._bridge_body(job.get("body"))
         query = {"kind": kind, "printer": printer, "width": str(width), "rows": str(rows)}
-        if not config.bridge_proxy_id.relay_seen:
-            return False
         row = self.env["bridge.hardware.job"].sudo()._keep(config, job_id, kind, _moment(job.get("at")), query, body)
         if is_tried:
             row._ask_again()
@@ -231,6 +231,10 @@ class PosConfig(models.Model):
         row = self.env["bridge.hardware.job"].sudo()._keep(config, request_id, "drawer", _moment(at), query)
         row._expire(config.bridge_proxy_id)
         return row._stand()
+
+    def bridge_relay_is_alive(self):
+        """Whether this till's proxy fetches what lies here."""
+        return self._bridge_relay_sudo().bridge_proxy_id._relay_is_alive()
 
     # -- helpers ---------------------------------------------------------------------------------
     def _bridge_relay_sudo(self):

@@ -134,11 +134,15 @@ class TestHardwareRelay(RelayCase):
         """One that was never set up for it takes nothing; one that has fallen silent is told apart."""
         self.proxy.sudo().relay_seen = False
         self.assertIs(self.put(), False)
+        self.assertIs(self.put(body="A" * (MAX_BODY * 4 // 3 + 8)), False, "it is not refused: it goes elsewhere")
         self.assertIs(self.rpc("bridge_relay_get", "job-00001"), False)
+        self.assertIs(self.rpc("bridge_relay_is_alive"), False)
         self.assertFalse(self.jobs.search([]))
         self.proxy.sudo().relay_seen = "2026-01-01"
         self.assertFalse(self.put()["isAlive"])
+        self.assertIs(self.rpc("bridge_relay_is_alive"), False)
         self.exchange()
+        self.assertIs(self.rpc("bridge_relay_is_alive"), True)
         self.assertTrue(self.rpc("bridge_relay_get", "job-00001")["isAlive"])
 
     def test_printers_come_along(self):

@@ -98,7 +98,7 @@ CLOCK = """
     Date.now = () => now() - 600_000;
     const { RoadClient } = odoo.loader.modules.get("@pos_erp_bridge/pos/app/hardware/road_client");
     const client = new RoadClient(posmodel.bridgeQueue.client.askAccess, null);
-    const outcome = await client.openDrawer(crypto.randomUUID(), "");
+    const outcome = await client.openDrawer(crypto.randomUUID(), "", Date.now());
     if (outcome !== "pulsed") { throw new Error(outcome); }
     Date.now = now;
     console.log("test successful");

@@ -1,8 +1,9 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-import { authorization, nextMoment } from "./signature";
+import { authorization, momentOf, nextMoment } from "./signature";
 
 const PROMPT_MS = 4000; // for what the proxy answers at once
 const SLACK_MS = 6000; // beyond the seconds that it was asked to wait
+export const DRAWER_MS = 3000; // later, whoever pressed has gone on: a drawer stays closed
 const EARLY_S = 600; // before a key ends, a new one is asked for
 // The till's service worker keeps every answer that it fetches, and gives an old one when there is no new one; addresses
 // with this word it leaves alone.
@@ -28,6 +29,21 @@ const KINDS = { 401: "denied", 403: "denied", 404: "missing", 421: "denied", 503
 export function addressSpace(url) {
     const isNear = THIS_MACHINE.test(new URL(url).hostname);
     return odoo.use_lna && !isNear ? { targetAddressSpace: "local" } : {};
+}
+
+/** @throws {ProxyError} the drawer was to be opened at ``asked`` (milliseconds), too long ago */
+export function inTime(asked) {
+    if (Date.now() - asked > DRAWER_MS) {
+        throw new ProxyError("trouble", "", "too_late");
+    }
+}
+
+/**
+ * How far a clock is ahead that showed ``now`` at some moment between these two; 0 where it may be right.
+ * @param {number} sent by this device's clock; all in milliseconds
+ */
+export function skewOf(now, sent, received) {
+    return now < sent ? now - sent : Math.max(now - received, 0);
 }
 
 /** Speaks to the hardware proxy for one till. */
@@ -59,35 +75,50 @@ export class ProxyClient {
         return this.fetch(`${url}/health?${new URLSearchParams(NOT_KEPT)}`, { method: "GET" }, PROMPT_MS);
     }
 
+    /** What it prints on, with the width of the paper. */
+    async printers() {
+        return (await this.health()).printers;
+    }
+
     /** Hand a picture over, or ask how it stands when the proxy knows its id already. */
     async put({ id, width, rows, printer, body, kind }, seconds) {
         const query = { width, rows, wait: seconds, ...(printer && { printer }), ...(kind && { kind }) };
-        return this.signed("PUT", `/jobs/${id}?${new URLSearchParams(query)}`, body, seconds);
+        return this.signed("PUT", `/jobs/${id}?${new URLSearchParams(query)}`, body, { seconds });
     }
 
     /** The job when it has changed since ``known``, at the latest after some seconds. */
     async get({ id }, known, seconds) {
         const query = new URLSearchParams({ known, wait: seconds, ...NOT_KEPT });
-        return this.signed("GET", `/jobs/${id}?${query}`, null, seconds);
+        return this.signed("GET", `/jobs/${id}?${query}`, null, { seconds });
     }
 
     resolve(id, content) {
         return this.signed("POST", `/jobs/${id}/resolution`, content);
     }
 
-    async openDrawer(id, printer) {
-        const { outcome } = await this.signed("PUT", `/drawer/${id}`, { printer });
+    /** @param {number} asked when somebody pressed, by this device's clock; soon after that or not at all */
+    async openDrawer(id, printer, asked) {
+        const { outcome } = await this.signed("PUT", `/drawer/${id}`, { printer }, { asked });
         return outcome;
     }
 
-    /** @param {Uint8Array|Object|null} content bytes, or what is sent as JSON */
-    async signed(method, path, content, seconds = 0, isStale = false, signal = null) {
+    /**
+     * @param {Uint8Array|Object|null} content bytes, or what is sent as JSON
+     * @param {Object} settings
+     * @param {number} settings.asked the moment that is signed, of what is of no use later
+     * @param {AbortSignal} settings.signal ends the question
+     */
+    async signed(method, path, content, { seconds = 0, asked = null, isStale = false, signal = null } = {}) {
         const access = await this.ready(isStale);
+        if (asked) {
+            inTime(asked);
+        }
         const isBytes = content instanceof Uint8Array;
         const body = isBytes ? content : new TextEncoder().encode(content ? JSON.stringify(content) : "");
         const target = new URL(path, access.url);
         const line = target.pathname + target.search;
-        const headers = { Authorization: await authorization(access, method, line, body, nextMoment(this.skew)) };
+        const moment = asked ? momentOf(asked, this.skew) : nextMoment(this.skew);
+        const headers = { Authorization: await authorization(access, method, line, body, moment) };
         if (content && !isBytes) {
             headers["Content-Type"] = "application/json";
         }
@@ -101,10 +132,11 @@ export class ProxyClient {
             }
         }
         // The proxy may have been connected anew meanwhile: once more with a fresh key.
-        return this.signed(method, path, content, seconds, true, signal);
+        return this.signed(method, path, content, { seconds, asked, isStale: true, signal });
     }
 
     async fetch(url, options, limit) {
+        const sent = Date.now();
         let response, content;
         try {
             response = await fetch(url, {
@@ -116,7 +148,7 @@ export class ProxyClient {
             });
             content = await response.json();
             if (content.now) {
-                this.skew = content.now - Date.now();
+                this.skew = skewOf(content.now, sent, Date.now());
             }
         } catch (error) {
             throw new ProxyError("unreachable", error.message);
@@ -131,7 +163,7 @@ export class ProxyClient {
     /** The next code that a scanner reads, or null when there is none for some seconds; ``signal`` ends the question. */
     async scan(seconds, signal) {
         const query = new URLSearchParams({ wait: seconds, ...NOT_KEPT });
-        const { code } = await this.signed("GET", `/scans?${query}`, null, seconds, false, signal);
+        const { code } = await this.signed("GET", `/scans?${query}`, null, { seconds, signal });
         return code;
     }
 

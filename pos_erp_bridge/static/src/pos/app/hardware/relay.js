@@ -74,6 +74,13 @@ export class Relay {
         return stand.reason;
     }
 
+    async health() {
+        if (!(await this.ask("bridge_relay_is_alive"))) {
+            throw new ProxyError("away");
+        }
+        return { isRelayed: true, printers: [], scanners: [], scales: [], displays: [] };
+    }
+
     // -- helpers ---------------------------------------------------------------------------------
     async until(id, isEnough, time) {
         const limit = Date.now() + time;

@@ -1,5 +1,5 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-import { ProxyClient, ProxyError } from "./proxy_client";
+import { DRAWER_MS, inTime, ProxyClient, ProxyError } from "./proxy_client";
 import { within } from "./relay";
 
 const REACH_MS = 1500; // a proxy in the shop's network answers in some milliseconds
@@ -47,27 +47,45 @@ export class RoadClient extends ProxyClient {
         return within(promise, time, () => new ProxyError("unreachable"));
     }
 
-    /** What the first says; where the proxy cannot be reached, what Odoo says. */
-    async either(direct, relayed) {
-        let away;
+    /**
+     * What the first says; where the proxy cannot be reached, what Odoo says.
+     * @param {Object} settings
+     * @param {number} settings.limit milliseconds after which Odoo is asked as well; the first may still answer
+     * @param {boolean} settings.isTried whether it may have reached the proxy before
+     * @param {number} settings.until after this moment nothing more is tried
+     */
+    async either(direct, relayed, { limit, isTried = false, until = Infinity } = {}) {
+        let first;
         if (await this.reach()) {
+            first = direct();
             try {
-                return await direct();
+                return await (limit ? this.direct(first, limit) : first);
             } catch (error) {
                 if (error.kind !== "unreachable") {
                     throw error;
                 }
                 this.isUp = false;
                 this.probedAt = Date.now();
-                away = error;
             }
         }
         try {
             return await relayed();
         } catch (error) {
-            const isNoWay = ["away", "offline"].includes(error.kind) && this.access.road !== "relay";
-            throw isNoWay ? away || new ProxyError("unreachable") : error;
+            // What the proxy may have is not refused by Odoo.
+            const isRefused = error.kind === "refused" && Boolean(first || isTried);
+            if (!isRefused && !["away", "offline"].includes(error.kind)) {
+                throw error;
+            }
+            if (this.access.road === "relay") {
+                throw isRefused ? new ProxyError("away") : error;
+            }
         }
+        if (!first && Date.now() > until) {
+            throw new ProxyError("unreachable");
+        }
+        const answer = await (first || this.direct(direct(), REACH_MS));
+        this.isUp = true;
+        return answer;
     }
 
     /** Seconds of the server's clock; rather early than late. */
@@ -75,27 +93,38 @@ export class RoadClient extends ProxyClient {
         return moment / 1000 + (this.access?.skew || 0);
     }
 
+    /** Through Odoo it is known that the proxy lives, not how its devices are. */
     async health() {
         return this.either(
             () => super.health(),
-            () => ({ printers: this.access.printers || [] })
+            () => this.relay.health()
+        );
+    }
+
+    async printers() {
+        return this.either(
+            async () => (await super.health()).printers,
+            () => this.access.printers || []
         );
     }
 
     async put(job) {
+        const { isTried } = job;
         return this.either(
             () => {
                 job.isTried = true; // it may arrive whatever is heard of it
-                return this.direct(super.put(job, 0), REACH_MS);
+                return super.put(job, 0);
             },
-            () => this.relay.put(job, this.now(job.created))
+            () => this.relay.put(job, this.now(job.created)),
+            { limit: REACH_MS, isTried }
         );
     }
 
     async get(job, known, seconds) {
         return this.either(
             () => super.get(job, known, seconds),
-            () => this.relay.get(job, known)
+            () => this.relay.get(job, known),
+            { isTried: job.isTried }
         );
     }
 
@@ -106,11 +135,14 @@ export class RoadClient extends ProxyClient {
         );
     }
 
-    async openDrawer(id, printer) {
-        const at = this.now();
+    async openDrawer(id, printer, asked) {
         return this.either(
-            () => super.openDrawer(id, printer),
-            () => this.relay.openDrawer(id, printer, at)
+            () => super.openDrawer(id, printer, asked),
+            () => {
+                inTime(asked);
+                return this.relay.openDrawer(id, printer, this.now(asked));
+            },
+            { limit: REACH_MS, until: asked + DRAWER_MS }
         );
     }
 }

@@ -88,6 +88,9 @@ async function hmacOf(key, message, subtle) {
     return hex(await subtle.sign("HMAC", usable, message));
 }
 
+/** A moment of this device as milliseconds by the proxy's clock, which is ``skew`` ahead. */
+export const momentOf = (time, skew) => String(Math.round(time + skew));
+
 let lastMoment = 0;
 
 /**

@@ -79,7 +79,7 @@ export class BridgePrinter extends BasePrinter {
     async dots(name) {
         if (Date.now() - this.width.at > HEALTH_MS) {
             try {
-                const { printers } = await this.client.health();
+                const printers = await this.client.printers();
                 const isMine = (printer) => (name ? printer.name === name : printer.role === "receipt");
                 this.width = { at: Date.now(), dots: printers.find(isMine)?.width || USUAL_WIDTH };
             } catch {
@@ -151,10 +151,11 @@ export class BridgePrinter extends BasePrinter {
      * @returns {{outcome: string, detail: string}} for the log of the drawer
      */
     async openCashbox(id = uuidv4()) {
+        const asked = Date.now();
         let result, problem;
         try {
             const { printer } = await this.client.ready();
-            result = { outcome: await this.client.openDrawer(id, printer), detail: "" };
+            result = { outcome: await this.client.openDrawer(id, printer, asked), detail: "" };
             problem = OPENED.includes(result.outcome) ? "" : _t("It was not seen to open.");
         } catch (error) {
             result = { outcome: outcomeOf(error), detail: error.reason || error.message };

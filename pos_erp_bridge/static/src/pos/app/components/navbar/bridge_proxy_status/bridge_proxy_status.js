@@ -88,7 +88,9 @@ export class BridgeProxyStatus extends Component {
     }
 
     get text() {
-        return this.problem || this.trouble || _t("All devices are ready.");
+        const { isRelayed } = this.state.health || {};
+        const well = isRelayed ? _t("The hardware proxy is reached through Odoo.") : _t("All devices are ready.");
+        return this.problem || this.trouble || well;
     }
 
     onClick() {
