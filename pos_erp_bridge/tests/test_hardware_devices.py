@@ -230,8 +230,9 @@ SETTINGS = """
         choice.value = name;
         choice.dispatchEvent(new Event("change", { bubbles: true }));
         await new Promise((resolve) => setTimeout(resolve, 100));
+        document.querySelector(".bridge-told").dataset.old = "1";
         (await node(".bridge-test:not([disabled])")).click();
-        await node(".bridge-told", outcome);
+        await node(".bridge-told:not([data-old])", outcome);
     };
     (await node(".bridge-find:not([disabled])")).click();
     await node(".bridge-told", "2 printers found.");

@@ -126,9 +126,10 @@ class TestHardwareTill(HardwareCase):
 
     # -- selling ---------------------------------------------------------------------------------
     def test_sale_prints_and_opens_the_drawer(self):
-        """One paper as wide as the roll, and the drawer; asked for again, a second paper."""
+        """One paper as wide as the roll, and the drawer; asked for again, a second paper. What was not sent to a proxy
+        that the till had before is offered, what may have been is told."""
         self.start("bridge_hardware_prints")
-        self.assertEqual(self.machine.jobs(), [("printed", "", 0)] * 2)
+        self.assertEqual(self.machine.jobs(), [("printed", "", 0)] * 3)
         self.assertEqual(self.env["pos.order"].search([("config_id", "=", self.shop.config.id)]).nb_print, 2)
 
     def test_out_of_paper(self):

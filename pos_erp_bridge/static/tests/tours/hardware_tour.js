@@ -3,6 +3,36 @@ import * as ReceiptScreen from "@point_of_sale/../tests/pos/tours/utils/receipt_
 import { refresh } from "@point_of_sale/../tests/generic_helpers/utils";
 import { isClosed, isTold, machine, press, printAgain, sees, sell, tour } from "@pos_erp_bridge/../tests/tours/hardware_util";
 
+const get = (path) => odoo.loader.modules.get(`@pos_erp_bridge/pos/app/hardware/${path}`);
+const check = (what, found, wanted) => {
+    if (String(found) !== String(wanted)) {
+        throw new Error(`${what}: ${found} instead of ${wanted}`);
+    }
+};
+const fails = (kind) => Promise.reject(new (get("proxy_client").ProxyError)(kind));
+const kindOf = (promise) => promise.then(() => "none", (error) => error.kind);
+
+/** A picture of some lines, as a job has it. */
+async function picture() {
+    return { width: 576, rows: 40, body: await get("raster").deflate(new Uint8Array(72 * 40).fill(0xaa)) };
+}
+
+/** The till had another proxy, with two prints of which it has not heard the end. */
+const hadAnotherProxy = {
+    content: "another proxy's prints",
+    trigger: "body",
+    run: async () => {
+        const store = new (get("job_store").JobStore)();
+        const scope = `${posmodel.config.id}/999999`;
+        const common = { scope, key: "", printer: "old", created: Date.now(), isSent: false, ...(await picture()) };
+        await store.save({ ...common, id: crypto.randomUUID(), label: "first", proxy: "" });
+        await posmodel.bridgeForgetOthers();
+        await store.save({ ...common, id: crypto.randomUUID(), label: "second", proxy: "machine" });
+        await posmodel.bridgeForgetOthers();
+        check("they are forgotten", (await store.jobs()).length, 0);
+    },
+};
+
 tour(
     "bridge_hardware_prints",
     sell,
@@ -10,7 +40,15 @@ tour(
     machine("drawer"),
     isClosed,
     printAgain,
-    machine("papers/2")
+    machine("papers/2"),
+    hadAnotherProxy,
+    sees("second: It may have been printed"),
+    press("Ok"),
+    sees("first: It was not printed"),
+    sees("It was not sent before the till's hardware proxy was changed."),
+    press("Retry"),
+    isTold("first: It is printed."),
+    machine("papers/3")
 );
 
 tour(
@@ -65,15 +103,6 @@ tour(
     press("It came out"),
     isClosed
 );
-
-const get = (path) => odoo.loader.modules.get(`@pos_erp_bridge/pos/app/hardware/${path}`);
-const check = (what, found, wanted) => {
-    if (String(found) !== String(wanted)) {
-        throw new Error(`${what}: ${found} instead of ${wanted}`);
-    }
-};
-const fails = (kind) => Promise.reject(new (get("proxy_client").ProxyError)(kind));
-const kindOf = (promise) => promise.then(() => "none", (error) => error.kind);
 
 /** Which way a print takes, with a proxy and an Odoo that answer as each case wants. */
 const takesItsWay = {
@@ -153,6 +182,9 @@ const takesItsWay = {
         dead.client.access.printers = [{ width: 384 }];
         check("what it printed on", (await dead.client.printers())[0].width, 384);
 
+        const anew = make("direct", () => ({ state: "printed" }));
+        check("never on another machine", await kindOf(anew.client.put({ ...job, proxy: "another" })), "missing");
+
         const refuses = make("direct", (kind) => (kind === "look" ? {} : fails("refused")));
         check("refuses", await kindOf(refuses.print()), "refused");
         check("refuses", refuses.went, ["look", "direct"]);
@@ -173,6 +205,88 @@ const takesTheTime = {
         const { skewOf } = get("proxy_client");
         const skews = [1000, 3000, 2000, 400, 3500].map((now) => skewOf(now, 1000, 3000));
         check("skew", skews, [0, 0, 0, -600, 500]);
+    },
+};
+
+/** What is kept of a print, and when it is given up. */
+const keepsItsPrints = {
+    content: "prints that are kept",
+    trigger: "body",
+    run: async () => {
+        const { PrintQueue } = get("print_queue");
+        const kept = new Map();
+        const store = {
+            save: async (job) => kept.set(job.id, job),
+            forget: async (id) => kept.delete(id),
+            jobs: async () => [...kept.values()],
+        };
+        const slip = {
+            id: "slip", scope: "1/1", key: "order", width: 8, rows: 1, body: new Uint8Array(1), kind: "kitchen",
+            lifetime: 7_200_000,
+        };
+        const make = (client) => {
+            const went = [];
+            const queue = new PrintQueue({
+                client: { ready: async () => ({ proxy: "machine" }), put: async () => went.push("put") && {}, ...client },
+                store,
+                scope: "1/1",
+                tell: (job) => went.push(job.state),
+            });
+            return { queue, went };
+        };
+        /** How a print ends that a page has left behind. */
+        const endOf = async (job, client) => {
+            kept.set(job.id, job);
+            const { queue, went } = make(client);
+            await queue.resume();
+            for (let turn = 0; turn < 200 && kept.size; turn++) {
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+            return went;
+        };
+
+        let stored;
+        const state = { slip: "unknown", again: "waiting" };
+        const answer = async ({ id }) => ({ state: state[id], face: state[id] });
+        const { queue } = make({
+            put: answer,
+            get: answer,
+            resolve: async () => (stored = kept.get("slip")),
+        });
+        const job = await queue.outcome(await queue.add(slip));
+        const again = await queue.reprint(job, () => "again");
+        const { kind, lifetime, proxy } = stored;
+        check("what is kept", [kind, lifetime, proxy], ["kitchen", 7_200_000, "machine"]);
+        check("asked for again", queue.openWith("order"), again);
+        state.again = "printed";
+        await queue.outcome(again, true);
+
+        const created = Date.now();
+        const sent = { ...slip, created, proxy: "machine" };
+        const others = {
+            ready: async () => ({ proxy: "other" }),
+            get: () => fails("missing"),
+            put: async () => ({ state: "printed" }),
+        };
+        check("another machine", await endOf(sent, others), ["lost"]);
+        check("the same one", await endOf(sent, { put: async () => ({ state: "printed" }) }), ["printed"]);
+
+        const gone = { put: () => fails("unreachable"), get: () => fails("unreachable") };
+        const old = created - 7_300_000;
+        check("old and never sent", await endOf({ ...slip, created: old, proxy: "" }, gone), ["failed"]);
+        const { now } = Date;
+        try {
+            let asked = 0;
+            const get = () => {
+                const ahead = 30_000 * asked++;
+                Date.now = () => now() + ahead;
+                return fails("unreachable");
+            };
+            check("old and sent", (await endOf({ ...sent, created: old }, { get })).at(-1), "lost");
+            check("not given up at once", asked, 3);
+        } finally {
+            Date.now = now;
+        }
     },
 };
 
@@ -197,12 +311,9 @@ const printOnBothWays = {
     trigger: "body",
     run: async () => {
         const { ProxyClient } = get("proxy_client");
-        const { deflate } = get("raster");
         const client = window.posmodel.bridgeQueue.client;
         client.access.url = await (await fetch("http://control.test/url?extension")).text();
-        const bytes = new Uint8Array(72 * 40).fill(0xaa);
-        const body = await deflate(bytes);
-        const job = { id: crypto.randomUUID(), width: 576, rows: 40, printer: "", body, created: Date.now() };
+        const job = { id: crypto.randomUUID(), printer: "", created: Date.now(), ...(await picture()) };
         const direct = ProxyClient.prototype.put.call(client, job, 8);
         const relayed = client.relay.put(job, client.now());
         const states = [(await direct).state];
@@ -223,6 +334,7 @@ tour(
     "bridge_hardware_relayed",
     takesItsWay,
     takesTheTime,
+    keepsItsPrints,
     machine("pair"),
     isSetUp,
     sell,

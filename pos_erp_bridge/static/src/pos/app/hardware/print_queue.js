@@ -3,19 +3,29 @@
  * Prints until their outcome is known. Each has an id that never changes: however often it is sent, and whoever asks
  * again, one paper comes out. What the proxy does not know yet lies in the browser and survives a reload.
  *
- * A job here: {id, scope, key, label, printer, width, rows, body, created, isSent} is stored; its state, reason, face
- * and error are what the proxy said last.
+ * A job's state, reason, face and error are what the proxy said last; besides the proxy's own states, "lost": sent, and
+ * nobody can be asked any more what became of it.
  */
+import { sleep } from "./sleep";
 
 const WAIT_S = 8; // the proxy answers earlier when there is something to say
 const FRESH_MS = 600_000; // later, nobody waits for that receipt: it is asked for, but not sent any more
 const PAUSE_MS = [500, 4000];
 const FIRST_MS = 12_000; // until the cashier is told something
 const AGAIN_MS = 3000; // the same, when somebody has just put it right and asks again
+const SILENT_MS = 60_000; // without an answer for that long, an old print is given up
 
-const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
+export const isOver = (job) => ["printed", "failed", "lost"].includes(job.state);
+const isFresh = (job) => Date.now() - job.created < (job.lifetime || FRESH_MS);
 
-export const isOver = (job) => job.state === "printed" || job.state === "failed";
+/** Whether a job is known to lie here only; one that was stored by an older version may have been sent. */
+export const isUnsent = (job) => job.proxy === "" && !job.isSent;
+
+/** What is stored of a job. ``proxy``: the id of the machine that it was sent to, or may have been. */
+function storable(job) {
+    const { id, scope, key, label, printer, width, rows, body, kind, lifetime, created, proxy, reprintId, isSent } = job;
+    return { id, scope, key, label, printer, width, rows, body, kind, lifetime, created, proxy, reprintId, isSent };
+}
 
 export class PrintQueue {
     /**
@@ -45,8 +55,8 @@ export class PrintQueue {
     }
 
     async add(job) {
-        job = { ...job, scope: this.scope, created: Date.now(), isSent: false };
-        await this.store.save(job);
+        job = { ...job, scope: this.scope, created: Date.now(), proxy: "", isSent: false };
+        await this.store.save(storable(job));
         this.follow(job);
         return job;
     }
@@ -75,9 +85,15 @@ export class PrintQueue {
             try {
                 await this.ask(job);
                 pause = PAUSE_MS[0];
+                job.silentSince = 0;
             } catch (error) {
                 if (error.kind === "refused") {
                     await this.note(job, { state: "failed", reason: error.message });
+                    break;
+                }
+                job.silentSince ||= Date.now();
+                if (!isFresh(job) && Date.now() - job.silentSince >= SILENT_MS) {
+                    await this.note(job, { state: "lost" });
                     break;
                 }
                 this.note(job, { error });
@@ -91,8 +107,16 @@ export class PrintQueue {
     }
 
     async ask(job) {
-        const isFresh = Date.now() - job.created < (job.lifetime || FRESH_MS);
-        if (!job.isSent && isFresh) {
+        if (isUnsent(job) && !isFresh(job)) {
+            return this.note(job, { state: "failed", reason: "expired" });
+        }
+        const { proxy } = await this.client.ready();
+        const isElsewhere = job.proxy && job.proxy !== proxy; // another machine has it, or has printed it
+        if (!job.isSent && isFresh(job) && !isElsewhere) {
+            if (!job.proxy) {
+                job.proxy = proxy;
+                await this.store.save(storable(job));
+            }
             const answer = await this.client.put(job, WAIT_S);
             job.isSent = true;
             return this.note(job, answer);
@@ -108,8 +132,11 @@ export class PrintQueue {
                 throw error;
             }
         }
+        if (isElsewhere) {
+            return this.note(job, { state: "lost" });
+        }
         // It never arrived there.
-        if (job.body && isFresh) {
+        if (job.body && isFresh(job)) {
             job.isSent = false;
             return;
         }
@@ -145,16 +172,15 @@ export class PrintQueue {
     /** Print once more, marked; the new job. Asked for twice, it is the same one. */
     async reprint(job, makeId) {
         job.reprintId ||= makeId();
-        const { id, scope, key, label, printer, width, rows, body, created, reprintId } = job;
-        await this.store.save({ id, scope, key, label, printer, width, rows, body, created, reprintId, isSent: true });
-        await this.client.resolve(id, { reprint: reprintId });
+        await this.store.save({ ...storable(job), isSent: true });
+        await this.client.resolve(job.id, { reprint: job.reprintId });
         await this.note(job, { state: "failed", reason: "reprinted" });
         return job.again;
     }
 
     /** Its reprint is followed from now on; without a picture, for sent from here it would lack the mark. */
-    async followReprint({ scope, label, printer, width, rows, reprintId }) {
-        const again = { id: reprintId, scope, key: "", label, printer, width, rows, body: null, isSent: true };
+    async followReprint(job) {
+        const again = { ...storable(job), id: job.reprintId, body: null, reprintId: undefined, isSent: true };
         again.created = Date.now();
         await this.store.save(again);
         this.follow(again);

@@ -81,9 +81,9 @@ export class ProxyClient {
     }
 
     /** Hand a picture over, or ask how it stands when the proxy knows its id already. */
-    async put({ id, width, rows, printer, body, kind }, seconds) {
+    async put({ id, width, rows, printer, body, kind, proxy }, seconds) {
         const query = { width, rows, wait: seconds, ...(printer && { printer }), ...(kind && { kind }) };
-        return this.signed("PUT", `/jobs/${id}?${new URLSearchParams(query)}`, body, { seconds });
+        return this.signed("PUT", `/jobs/${id}?${new URLSearchParams(query)}`, body, { seconds, proxy });
     }
 
     /** The job when it has changed since ``known``, at the latest after some seconds. */
@@ -106,12 +106,17 @@ export class ProxyClient {
      * @param {Uint8Array|Object|null} content bytes, or what is sent as JSON
      * @param {Object} settings
      * @param {number} settings.asked the moment that is signed, of what is of no use later
+     * @param {string} settings.proxy the only machine that it may go to
      * @param {AbortSignal} settings.signal ends the question
      */
-    async signed(method, path, content, { seconds = 0, asked = null, isStale = false, signal = null } = {}) {
+    async signed(method, path, content, settings = {}) {
+        const { seconds = 0, asked = null, proxy = "", isStale = false, signal = null } = settings;
         const access = await this.ready(isStale);
         if (asked) {
             inTime(asked);
+        }
+        if (proxy && proxy !== access.proxy) {
+            throw new ProxyError("missing");
         }
         const isBytes = content instanceof Uint8Array;
         const body = isBytes ? content : new TextEncoder().encode(content ? JSON.stringify(content) : "");
@@ -132,7 +137,7 @@ export class ProxyClient {
             }
         }
         // The proxy may have been connected anew meanwhile: once more with a fresh key.
-        return this.signed(method, path, content, { seconds, asked, isStale: true, signal });
+        return this.signed(method, path, content, { ...settings, isStale: true });
     }
 
     async fetch(url, options, limit) {

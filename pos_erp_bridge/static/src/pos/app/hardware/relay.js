@@ -1,13 +1,12 @@
 // Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 import { ConnectionLostError } from "@web/core/network/rpc";
 import { ProxyError } from "./proxy_client";
+import { sleep } from "./sleep";
 
 const POLL_MS = 2000; // the server tells every change; where that is not heard, it is asked
 const ANSWER_MS = 8000;
 const DECIDE_MS = 8000; // until the proxy has carried out what somebody decided
 const DRAWER_MS = 5000; // the proxy opens within three seconds or not at all, and looks for a second
-
-const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
 
 /** The promise, or a rejection with ``makeError()`` when it takes longer. */
 export function within(promise, time, makeError) {

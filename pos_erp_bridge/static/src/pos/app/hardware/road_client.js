@@ -88,7 +88,7 @@ export class RoadClient extends ProxyClient {
         return answer;
     }
 
-    /** Seconds of the server's clock; rather early than late. */
+    /** Seconds of the server's clock. */
     now(moment = Date.now()) {
         return moment / 1000 + (this.access?.skew || 0);
     }

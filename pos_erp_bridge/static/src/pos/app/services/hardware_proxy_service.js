@@ -5,15 +5,16 @@ import { PosStore } from "@point_of_sale/app/services/pos_store";
 import { uuidv4 } from "@point_of_sale/utils";
 import { ProxyDevices } from "@pos_erp_bridge/pos/app/hardware/devices";
 import { JobStore } from "@pos_erp_bridge/pos/app/hardware/job_store";
-import { PrintQueue } from "@pos_erp_bridge/pos/app/hardware/print_queue";
-import { ProxyClient } from "@pos_erp_bridge/pos/app/hardware/proxy_client";
+import { isUnsent, PrintQueue } from "@pos_erp_bridge/pos/app/hardware/print_queue";
+import { ProxyClient, skewOf } from "@pos_erp_bridge/pos/app/hardware/proxy_client";
 import { proxyText, reasonText, troubleText } from "@pos_erp_bridge/pos/app/hardware/reasons";
 import { Relay } from "@pos_erp_bridge/pos/app/hardware/relay";
 import { RoadClient } from "@pos_erp_bridge/pos/app/hardware/road_client";
 import { UnknownPrintPopup } from "@pos_erp_bridge/pos/app/hardware/unknown_print_popup";
-import { BridgePrinter } from "@pos_erp_bridge/pos/app/utils/printer/bridge_printer";
+import { BridgePrinter, lostText, lostTitle } from "@pos_erp_bridge/pos/app/utils/printer/bridge_printer";
 import { gatherFonts } from "@pos_erp_bridge/pos/app/utils/printer/fonts";
 import { KitchenPrinter } from "@pos_erp_bridge/pos/app/utils/printer/kitchen_printer";
+import { AlertDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 
@@ -25,6 +26,7 @@ patch(PosStore.prototype, {
         if (this.config.raw.bridge_proxy_id) {
             this.bridgeUseProxy();
         }
+        this.bridgeForgetOthers();
         return result;
     },
 
@@ -90,13 +92,14 @@ patch(PosStore.prototype, {
     /** From the server; while that cannot be reached, what it gave last, until its time is over. */
     async bridgeProxyAccess(store, proxyId) {
         const key = `access/${this.config.id}/${proxyId}`;
+        const sent = Date.now();
         try {
             const access = await this.data.orm.silent.call("pos.config", "bridge_proxy_access", [
                 [this.config.id],
                 proxyId,
             ]);
             if (access) {
-                access.skew = access.now - Date.now() / 1000;
+                access.skew = skewOf(access.now * 1000, sent, Date.now()) / 1000;
             }
             await store.keep(key, access);
             return access;
@@ -114,6 +117,8 @@ patch(PosStore.prototype, {
         const text = (message) => [job.label, message].filter(Boolean).join(": ");
         if (job.state === "unknown") {
             this.bridgeAskWhetherOut(job, road);
+        } else if (job.state === "lost") {
+            this.bridgeTellLost(job);
         } else if (job.state === "printed" && (job.isTold || job.isResumed)) {
             this.notification.add(text(_t("It is printed.")), { type: "success" });
         } else if (job.state === "failed" && job.reason !== "reprinted" && (job.isTold || job.isResumed)) {
@@ -147,17 +152,49 @@ patch(PosStore.prototype, {
         );
     },
 
+    bridgeTellLost({ label }) {
+        const title = [label, lostTitle()].filter(Boolean).join(": ");
+        this.dialog.add(AlertDialog, { title, body: lostText() });
+    },
+
+    /** Prints for a proxy that this till had: nobody sends them any more. The cashier is told once. */
+    async bridgeForgetOthers() {
+        const store = new JobStore();
+        const used = [...(this.bridgeRoads?.values() || [])].map(({ queue }) => queue.scope);
+        for (const job of await store.jobs()) {
+            if (job.scope.startsWith(`${this.config.id}/`) && !used.includes(job.scope)) {
+                await store.forget(job.id);
+                if (isUnsent(job)) {
+                    this.bridgeOfferHere(job);
+                } else {
+                    this.bridgeTellLost(job);
+                }
+            }
+        }
+    },
+
+    /** What was never sent to the till's old proxy, on the printer that stands for it now. */
+    bridgeOfferHere(job) {
+        const reason = _t("It was not sent before the till's hardware proxy was changed.");
+        const isKitchen = job.kind === "kitchen";
+        const printer = isKitchen
+            ? this.unwatched.printers.find((found) => found instanceof KitchenPrinter && found.label === job.label)
+            : this.bridgeQueue && { queue: this.bridgeQueue, name: this.config.bridge_printer || "" };
+        const body = printer ? job.body : null;
+        this.bridgeOfferAgain({ ...job, body, reason, printer: printer?.name }, { queue: printer?.queue });
+    },
+
     /** Nothing came out of it, and nothing will: it may be printed as if it were new. */
     bridgeOfferAgain(job, { queue }) {
-        const { label, printer, width, rows, body, kind, lifetime } = job;
+        const { key, label, printer, width, rows, body, kind, lifetime } = job;
         this.dialog.add(RetryPrintPopup, {
             title: [label, _t("It was not printed")].filter(Boolean).join(": "),
             message: reasonText(job.reason),
             canRetry: Boolean(body),
             retry: async () => {
                 if (!job.again) {
-                    const copy = { id: uuidv4(), key: "", label, printer, width, rows, body, kind, lifetime };
-                    job.again = await queue.add({ ...copy, isTold: true });
+                    const copy = { id: uuidv4(), key, label, printer, width, rows, body, kind, lifetime };
+                    job.again = queue.openWith(key) || (await queue.add({ ...copy, isTold: true }));
                 }
             },
         });

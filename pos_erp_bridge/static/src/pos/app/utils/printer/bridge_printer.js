@@ -15,6 +15,10 @@ const CONTROL = /[\x00-\x08\x0B\x0C\x0E-\x1F]/g; // eslint-disable-line no-contr
 const OPENED = ["opened", "pulsed"];
 const DRAWING = new Mutex(); // one after the other: the page stays alive
 
+export const lostTitle = () => _t("It may have been printed");
+export const lostText = () =>
+    _t("The hardware proxy that had it cannot be asked any more. Look at the paper, and print it again if there is none.");
+
 /** A receipt printer behind the hardware proxy. */
 export class BridgePrinter extends BasePrinter {
     setup({ client, queue, renderer, notify }) {
@@ -125,6 +129,9 @@ export class BridgePrinter extends BasePrinter {
         if (job.state === "unknown") {
             this.queue.tell(job); // again, when somebody has only closed the question
             return { successful: true };
+        }
+        if (job.state === "lost") {
+            return { ...this.failure(lostTitle(), lostText()), canRetry: false };
         }
         if (job.state === "failed" && job.reason !== "reprinted") {
             return this.failure(_t("It was not printed"), reasonText(job.reason));
