@@ -7,6 +7,7 @@ STATES = {
     "printed": ("印刷済み", "printed"),
     "failed": ("印刷せず", "not printed"),
     "unknown": ("要確認", "please look"),
+    "reprinted": ("再発行済み", "printed once more"),
 }
 REASONS = {
     "": ("", ""),

@@ -235,7 +235,7 @@ SETTINGS = """
         await node(".bridge-told:not([data-old])", outcome);
     };
     (await node(".bridge-find:not([disabled])")).click();
-    await node(".bridge-told", "2 printers found.");
+    await node(".bridge-told", "Printers found: 2");
     await test("kitchen", "The printer refuses the connection.");
     await test("receipt", "The test page is printed.");
     await test("", "The test page is printed.");

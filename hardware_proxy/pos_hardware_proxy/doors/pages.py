@@ -186,7 +186,8 @@ def _jobs(proxy, acts, language):
                 f'<button name="came_out" value="1">{say(PAGE, "came_out", language)}</button> '
                 f'<button name="came_out" value="0">{say(PAGE, "reprint", language)}</button></form>'
             )
-        state, reason = (say(*words, language) for words in ((STATES, job.state), (REASONS, job.reason)))
+        was = (job.reason, "") if job.reason == "reprinted" else (job.state, job.reason)
+        state, reason = (say(words, key, language) for words, key in zip((STATES, REASONS), was, strict=True))
         rows.append(
             f'<tr><td class="short">{moment}<td>{escape(job.printer)}<td><code>{escape(job.id[-12:])}</code>'
             f'<td class="short">{state}<td>{escape(reason)} {decide}'

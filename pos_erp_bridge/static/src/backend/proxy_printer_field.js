@@ -53,7 +53,7 @@ export class ProxyPrinterField extends Component {
     onClickFind() {
         return this.busy(async () => {
             await this.find();
-            return { isGood: true, text: _t("%s printers found.", this.state.printers.length) };
+            return { isGood: true, text: _t("Printers found: %s", this.state.printers.length) };
         });
     }
 

@@ -19,6 +19,7 @@ import { _t } from "@web/core/l10n/translation";
 import { patch } from "@web/core/utils/patch";
 
 const FONTS_MS = 2000; // after the till is there
+const ASK_AGAIN_MS = 20_000; // after a question was closed without an answer
 
 patch(PosStore.prototype, {
     async afterProcessServerData() {
@@ -128,8 +129,10 @@ patch(PosStore.prototype, {
         }
     },
 
-    bridgeAskWhetherOut(job, { client, queue }) {
-        if (job.isAsked) {
+    /** Somebody must look. Closed without an answer (or by Odoo, with all dialogs), the question comes back. */
+    bridgeAskWhetherOut(job, road) {
+        const { client, queue } = road;
+        if (job.isAsked || job.state !== "unknown") {
             return;
         }
         job.isAsked = true;
@@ -148,7 +151,12 @@ patch(PosStore.prototype, {
         this.dialog.add(
             UnknownPrintPopup,
             { label: job.label, reason: reasonText(job.reason), decide },
-            { onClose: () => (job.isAsked = false) }
+            {
+                onClose: () => {
+                    job.isAsked = false;
+                    setTimeout(() => this.bridgeAskWhetherOut(job, road), ASK_AGAIN_MS);
+                },
+            }
         );
     },
 

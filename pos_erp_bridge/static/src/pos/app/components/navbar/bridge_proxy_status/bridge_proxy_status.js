@@ -27,13 +27,14 @@ function troubleOf(kind, device) {
     return PAPER[device.paper]?.() || (device.unknown ? _t("Somebody must look at a paper.") : "");
 }
 
-/** [{kind, name, trouble, waiting}] of all that hangs on the proxy. */
+/** [{kind, name, trouble, isStopped: nothing comes out of it, waiting}] of all that hangs on the proxy. */
 export function devicesOf(health) {
     return Object.keys(KINDS).flatMap((kind) =>
         (health?.[kind] || []).map((device) => ({
             kind: KINDS[kind](),
             name: device.name,
             trouble: troubleOf(kind, device),
+            isStopped: Boolean(device.reason) || device.paper === "end",
             waiting: device.waiting || 0,
         }))
     );
