@@ -9,6 +9,7 @@ import zlib
 from pos_hardware_proxy.config import PrinterConfig
 from pos_hardware_proxy.marks import reprint_mark
 from pos_hardware_proxy.printer import Printer
+from pos_hardware_proxy.spool import Job
 from pos_hardware_proxy.virtual_printer import VirtualPrinter
 from proxy_shop import WIDTH, on_paper, paper, process, shop
 
@@ -196,7 +197,10 @@ def test_a_proxy_that_was_killed_while_printing_asks_somebody(tmp_path):
             await place.start()
             job = await place.till.see({**job, "face": ""})
             assert (job["state"], job["reason"]) == ("unknown", "stopped")
-            assert (await place.till.print(paper(2)))["state"] == "printed"  # and nothing waits before it
+            job = await place.till.print(paper(2))
+            while job["state"] in ("waiting", "printing"):  # nothing that nobody has seen stands in its way
+                job = await place.till.see(job)
+            assert job["state"] == "printed"
             assert on_paper(device)[-1] == paper(2)
         await device.stop()
 
@@ -214,6 +218,46 @@ def test_a_printer_says_how_it_is_before_anybody_prints(tmp_path):
             await until(lambda: not reason())
             the(place).power_off()
             await until(lambda: reason() in ("lost", "refused", "silent"), 20)
+
+    run(story())
+
+
+def test_a_job_that_is_begun_at_once_goes_back_when_nothing_left(tmp_path):
+    """The printer was well when last looked at; that it no longer is, is seen only now. Nobody need look at a paper."""
+
+    async def story():
+        async with shop(tmp_path) as place:
+            printer, device = place.proxy.printers["receipt"], the(place)
+            await place.till.print(paper(1))
+            await until(lambda: printer.is_idle)
+            device.state.silent = True
+            job = await place.till.print(paper(2))
+            assert (job["state"], job["reason"]) == ("waiting", "silent")
+            device.state.silent = False
+            await until(lambda: place.proxy.spool.get(job["id"]).state == "printed", 30)
+            assert on_paper(device) == [paper(1), paper(2)]
+
+    run(story())
+
+
+def test_a_job_that_is_begun_at_once_is_not_forgotten_when_the_proxy_ends(tmp_path):
+    async def story():
+        async with shop(tmp_path) as place:
+            printer = place.proxy.printers["receipt"]
+            await place.till.print(paper(1))
+            await until(lambda: printer.is_idle)
+            async with printer._lock:  # the worker waits for it
+                place.proxy.submit(Job("job-00002", "receipt", "receipt", WIDTH, paper(2)))
+                assert place.proxy.spool.get("job-00002").state == "waiting"
+            await until(lambda: printer.is_idle)
+            place.proxy.submit(Job("job-00003", "receipt", "receipt", WIDTH, paper(3)))
+            assert place.proxy.spool.get("job-00003").state == "printing"
+            await printer.stop()
+            assert place.proxy.spool.get("job-00003").state == "waiting"
+            printer.start()
+            await until(lambda: place.proxy.spool.get("job-00003").state == "printed")
+            found = [[paper(n) for n in (1, 2, 3)].index(each) + 1 for each in on_paper(the(place))]
+            assert found == [1, 2, 3]
 
     run(story())
 

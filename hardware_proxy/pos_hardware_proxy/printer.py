@@ -50,6 +50,8 @@ class Printer(Drawer):
         self._link = None
         self._lock = asyncio.Lock()  # one speaks to the printer at a time
         self._news = asyncio.Event()  # a job has come
+        self._handed = None  # a job that is ``printing`` already, of which no byte has left
+        self._rests = False  # nothing waits
         self._heard = asyncio.Event()  # the printer has said something
         self._answers = []
         self._stopped = False  # a job is in the printer, which waits for paper or the like
@@ -73,10 +75,21 @@ class Printer(Drawer):
 
     async def stop(self):
         await end(self._task)
+        if self._handed:
+            self._put_back(self._handed, "")
+            self._handed = None
         await self._hang_up()
 
-    def wake(self):
-        """A job waits in the spool."""
+    @property
+    def is_idle(self):
+        """Whether a job that comes now is begun at once."""
+        is_up = self._link and not self._link.lost.is_set()
+        is_busy = self._handed or self._news.is_set() or self._lock.locked()
+        return bool(self._rests and is_up and not (is_busy or self.reason or self.torn))
+
+    def wake(self, job=None):
+        """A job waits in the spool; or ``job``, which was told to be begun at once."""
+        self._handed = job or self._handed
         self._news.set()
 
     async def _run(self):
@@ -84,12 +97,16 @@ class Printer(Drawer):
         while True:
             job = None
             try:
-                job = self.spool.next_waiting(self.config.name)
+                job, self._handed = self._handed or self.spool.next_waiting(self.config.name), None
                 if job is None:
                     await self._rest()
                     continue
                 async with self._lock:
-                    await self._ready()
+                    try:
+                        await self._ready()
+                    except (LinkError, asyncio.CancelledError) as error:
+                        self._put_back(job, str(error))
+                        raise
                     done = await self._print(job)
                 pause = RETRY_S[0]
                 if not done:
@@ -102,6 +119,11 @@ class Printer(Drawer):
             except Exception:
                 _logger.exception("printer %s, job %s", self.config.name, job and job.id)
                 await self._after_fault(job)
+
+    def _put_back(self, job, reason):
+        """Nothing of it has left; it waits like others."""
+        if job.state == PRINTING:
+            self.spool.move(job.id, PRINTING, WAITING, reason)
 
     async def _after_fault(self, job):
         """A fault of ours, or of the disk, must not stop the printer: what is on disk says what is known."""
@@ -116,7 +138,10 @@ class Printer(Drawer):
         """Until a job comes. The printer is looked at all the same; the line of a shared one is given free."""
         is_first = not self._link and not self.reason  # it says how it is before anybody prints
         idle = SHARED_S if self.config.shared else 0 if is_first else IDLE_S
-        if await self._wait_for_news(TROUBLE_S if self.reason else idle):
+        self._rests = True
+        came = await self._wait_for_news(TROUBLE_S if self.reason else idle)
+        self._rests = False
+        if came:
             return
         async with self._lock:
             if not self.reason and self.config.shared:
@@ -205,10 +230,11 @@ class Printer(Drawer):
         """Print ``job`` and settle it; False when the printer is not ready and the job goes on waiting."""
         self._say(self.status.trouble)
         if self.reason:
+            self._put_back(job, self.reason)
             return False
         if self.torn:
             await self._settle()
-        if not self.spool.move(job.id, WAITING, PRINTING):
+        if job.state == WAITING and not self.spool.move(job.id, WAITING, PRINTING):
             return True  # taken back while we looked
         try:
             reason = await self._deliver(job)

@@ -13,7 +13,7 @@ from .picture import fit
 from .printer import Printer
 from .scale import Scale
 from .scanner import Scanner, Scans
-from .spool import ENDED, FAILED, PRINTED, UNKNOWN, WAITING, Spool, SpoolError
+from .spool import ENDED, FAILED, PRINTED, PRINTING, UNKNOWN, WAITING, Spool, SpoolError
 from .text import layout
 
 _logger = logging.getLogger(__name__)
@@ -97,11 +97,13 @@ class Proxy:
             width = printer.config.width
             job = replace(job, picture=fit(job.picture, job.width, width), packed=None, width=width)
         try:
-            job, is_new = self.spool.accept(job, LIFETIME[job.kind] - age)
+            left = LIFETIME[job.kind] - age
+            state = PRINTING if printer.is_idle and left > 0 else WAITING
+            job, is_new = self.spool.accept(job, left, state)
         except SpoolError as error:
             raise Refused(str(error)) from None
         if is_new:
-            printer.wake()
+            printer.wake(job if state == PRINTING else None)
         return job
 
     async def check(self, job):

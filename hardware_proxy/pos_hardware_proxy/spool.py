@@ -8,8 +8,9 @@ stored under an id is the answer for it.
        │            └──────> unknown ──> printed | failed     (somebody looked at the paper)
        └──> failed
 
-``waiting`` may go on by itself any time: no byte has left yet. ``printing`` never goes back to ``waiting``: paper may
-have come out. When its end was not seen (line cut, proxy killed), it is ``unknown``, and only a person can say.
+``waiting`` may go on by itself any time: no byte has left yet. ``printing`` goes back to ``waiting`` only before its
+first byte, by who would have sent it; later, paper may have come out. When its end was not seen (line cut, proxy
+killed), it is ``unknown``, and only a person can say.
 """
 
 import hashlib
@@ -116,10 +117,11 @@ class Spool:
     def close(self):
         self._db.close()
 
-    def accept(self, job, lifetime):
+    def accept(self, job, lifetime, state=WAITING):
         """Keep a job; (the job as it stands, whether it is new). The same id again is answered, not printed.
 
         :param lifetime: seconds within which it must have begun
+        :param state: ``printing`` when its printer begins at once: one flush less
         :raises OtherContent: the id stands for another picture or printer
         :raises SpoolFull: nothing was kept
         """
@@ -132,7 +134,7 @@ class Spool:
             ).fetchone()[0]
             if waiting >= self.quota:
                 raise SpoolFull(f"{waiting} jobs wait for the printer {job.printer} already.")
-            job = replace(job, created=now, changed=now, expires=now + lifetime)
+            job = replace(job, state=state, created=now, changed=now, expires=now + lifetime)
             if self._insert(job, digest):
                 return job, True
             if self.get(job.id) is None:
@@ -143,11 +145,11 @@ class Spool:
         return self.get(job.id), False
 
     def _insert(self, job, digest):
-        values = [job.id, job.printer, job.kind, job.created, job.changed, job.expires, job.width, job.pulse]
+        values = [job.id, job.printer, job.kind, job.state, job.created, job.changed, job.expires, job.width, job.pulse]
         with self._transaction():
             done = self._db.execute(
                 "INSERT INTO job (id, printer, kind, state, created, changed, expires, width, pulse, reprint_of,"
-                " digest, format) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                " digest, format) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [*values, job.reprint_of, digest, job.format],
             )
             if done.rowcount:
