@@ -43,12 +43,12 @@ run_tests() {
     finish
 }
 
-# The stages addon and install take about as long as all others together and keep little more than one core busy: the
+# The stages addon and tours take about as long as all others together and keep little more than one core busy: the
 # others run beside them, on databases and ports of their own.
 run_lanes() {
     local stage first=() second=()
     for stage; do
-        if [[ $stage =~ ^(addon|install)$ ]]; then first+=("$stage"); else second+=("$stage"); fi
+        if [[ $stage =~ ^(addon|tours)$ ]]; then first+=("$stage"); else second+=("$stage"); fi
     done
     local lanes=()
     [ "${#first[@]}" = 0 ] || { start_group lane 1 "${first[@]}"; lanes+=("1 $CHILD"); }
