@@ -306,7 +306,7 @@ class TestHardwareDevices(ShopWithDevices):
         lines = {line.product_id.name: (line.qty, line.price_unit) for line in order.lines}
         self.assertEqual(lines, {"緑茶": (1, 110), "焼豚": (1, 2875), "りんご": (1.234, 500)})
         cashier = self.env["res.users"].search([("login", "=", "bridge_hardware")]).name
-        self.assertEqual(
+        self.assertCountEqual(  # two within one second have no order
             self.openings(),
             [("no_sale", "Counting the cash", "pulsed", cashier, order), ("sale", "", "pulsed", cashier, order)],
         )
@@ -353,7 +353,7 @@ class TestHardwareDevices(ShopWithDevices):
         self.assertEqual(picture.width, 576)
         dots = picture.crop((0, picture.getbbox()[1], picture.width, picture.getbbox()[3])).tobytes()
         self.assertEqual(hashlib.sha256(dots).hexdigest(), self.drawn)
-        self.assertEqual(self.openings()[0][:3], ("no_sale", "両替", "pulsed"))
+        self.assertIn(("no_sale", "両替", "pulsed"), [opening[:3] for opening in self.openings()])
 
 
 @tagged("post_install", "-at_install", "-standard", "bridge_speed")

@@ -40,7 +40,7 @@ export class DrawerLog {
         clearTimeout(this.timer);
         const kept = await this.store.keptUnder(this.prefix);
         const all = [...new Map([...kept.map((row) => [row.id, row]), ...this.rows]).values()];
-        const rows = all.filter((row) => !this.isAwaited(row));
+        const rows = all.filter((row) => !this.isAwaited(row)).sort((one, other) => one.moment - other.moment);
         let isDone = rows.length === all.length;
         try {
             for (let at = 0; at < rows.length; at += MOST_ROWS) {
