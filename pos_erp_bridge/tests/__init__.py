@@ -12,6 +12,7 @@ from . import (
     test_substitute,
     test_till_changes,
     test_till_closing,
+    test_till_prices,
     test_till_race,
     test_till_sales,
     test_till_stock,
