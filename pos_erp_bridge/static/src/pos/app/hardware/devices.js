@@ -5,6 +5,7 @@ import { sleep } from "@pos_erp_bridge/pos/app/hardware/sleep";
 
 const LOOK_MS = 10_000; // between two looks at how everything is
 const SCAN_S = 25; // a question is held so long
+const SHOWN_MS = 30; // until the order shows what was scanned, which is more urgent than the next question
 const PAUSE_MS = [250, 2000]; // a code waits at the proxy for five seconds: after it was away, none is lost
 const SHOW_MS = 200; // a line display is written at most five times a second
 const COLUMNS = 20; // of a line display that does not say
@@ -97,7 +98,8 @@ export class ProxyDevices {
             }
             pause = PAUSE_MS[0];
             if (code) {
-                this.onCode(code); // and the next question at once
+                this.onCode(code);
+                await sleep(SHOWN_MS);
             } else if (Date.now() - asked < PAUSE_MS[0]) {
                 await sleep(PAUSE_MS[0]); // it should have held the question until there is a code
             }
