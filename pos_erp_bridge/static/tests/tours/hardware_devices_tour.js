@@ -39,21 +39,22 @@ const isReady = {
     },
 };
 
-/** When the order on the screen is another than before ``act``: {done, what it returned; shown, the moment}. */
+/** When the order on the screen is another than before ``act``. */
 async function shownAfter(act) {
     const order = document.querySelector(".order-container").parentElement;
-    const before = order.innerText;
+    const before = order.textContent;
     const shown = new Promise((resolve) => {
         const observer = new MutationObserver(() => {
-            if (order.innerText !== before) {
+            const moment = now();
+            if (order.textContent !== before) {
                 observer.disconnect();
-                resolve(now());
+                resolve(moment);
             }
         });
         observer.observe(order, { childList: true, subtree: true, characterData: true });
     });
-    const done = await act();
-    return { done, shown: await shown };
+    await act();
+    return shown;
 }
 
 /** Milliseconds from the moment a scanner reads until the page has the code, and until the order shows it. */
@@ -65,17 +66,17 @@ async function scanned(code) {
         heard = now();
         onCode(found);
     };
-    const { done, shown } = await shownAfter(() => control(`scan/${code}`));
+    const shown = await shownAfter(() => control(`scan/${code}`));
     bridgeDevices.onCode = onCode;
-    return [heard - Number(done), shown - Number(done)];
+    const moment = Number(await control("moment"));
+    return [heard - moment, shown - moment];
 }
 
 /** The same for a product that is pressed on the screen. */
 async function pressed(name) {
     const product = [...document.querySelectorAll("article.product")].find((node) => node.innerText.includes(name));
     const start = now();
-    const { shown } = await shownAfter(() => product.click());
-    return shown - start;
+    return (await shownAfter(() => product.click())) - start;
 }
 
 const scan = (code) => ({ content: `scan ${code}`, trigger: "body", run: () => control(`scan/${code}`) });
