@@ -79,6 +79,13 @@ class HardwareCase(HttpCase):
     def do_drawer(self, _value):
         self.assertTrue(self.machine.printer_state()["drawer_open"], "the drawer is closed")
 
+    def do_drawer_first(self, _value):
+        """The drawer was told to open before the first dots of the receipt came to the printer."""
+        events = self.machine.printer_events()
+        pulse = next((place for place, (kind, _name) in enumerate(events) if kind == "pulse"), len(events))
+        self.assertIn(("command", "GS v 0"), events[pulse:], "there is no pulse before a picture")
+        self.assertNotIn(("command", "GS v 0"), events[:pulse], "a picture came before the pulse")
+
     def run_in_till(self, code):
         ready = "Boolean(window.posmodel && document.querySelector('.pos'))"
         self.browser_js(f"/pos/ui/{self.shop.config.id}", code, ready, login="bridge_hardware", timeout=90)

@@ -168,8 +168,15 @@ class Machine:
         self._post(f"{page}/state", json.dumps({"name": name, "value": value}).encode(), page)
 
     def printer_state(self):
+        return self._printer_tells()["state"]
+
+    def printer_events(self):
+        """What the printer's ledger tells of its last moments: [(kind, name)], oldest first."""
+        return [(event["kind"], event["name"]) for event in self._printer_tells()["events"]]
+
+    def _printer_tells(self):
         with urllib.request.urlopen(f"http://{HOST}:{self._page}/events", timeout=5) as events:
-            return json.loads(events.readline().removeprefix(b"data: "))["state"]
+            return json.loads(events.readline().removeprefix(b"data: "))
 
     def papers(self, folder="paper"):
         return sorted((self.folder / folder).glob("*.png"))

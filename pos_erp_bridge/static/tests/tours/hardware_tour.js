@@ -38,6 +38,7 @@ tour(
     sell,
     machine("papers/1"),
     machine("drawer"),
+    machine("drawer_first"),
     isClosed,
     printAgain,
     machine("papers/2"),
