@@ -77,8 +77,10 @@ export class BridgeProxyStatus extends Component {
     }
 
     get trouble() {
-        const device = devicesOf(this.state.health).find(({ trouble }) => trouble);
-        return device ? `${device.name}: ${device.trouble}` : "";
+        const devices = devicesOf(this.state.health);
+        const device = devices.find(({ trouble }) => trouble);
+        // Of a single device nobody needs the name.
+        return [devices.length > 1 && device?.name, device?.trouble].filter(Boolean).join(": ");
     }
 
     get level() {
