@@ -64,9 +64,8 @@ tour(
     isClosed,
     printAgain,
     sees("Out of paper."),
-    press("Continue"),
-    isClosed,
     machine("set/paper_end=false"),
+    isClosed,
     isTold("It is printed."),
     machine("papers/1")
 );

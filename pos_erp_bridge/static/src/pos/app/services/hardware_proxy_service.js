@@ -16,6 +16,7 @@ import { gatherFonts } from "@pos_erp_bridge/pos/app/utils/printer/fonts";
 import { KitchenPrinter } from "@pos_erp_bridge/pos/app/utils/printer/kitchen_printer";
 import { AlertDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
+import { useBus } from "@web/core/utils/hooks";
 import { patch } from "@web/core/utils/patch";
 
 const FONTS_MS = 2000; // after the till is there
@@ -121,6 +122,7 @@ patch(PosStore.prototype, {
         } else if (job.state === "lost") {
             this.bridgeTellLost(job);
         } else if (job.state === "printed" && (job.isTold || job.isResumed)) {
+            this.bridgeBus.trigger("printed", job.told);
             this.notification.add(text(_t("It is printed.")), { type: "success" });
         } else if (job.state === "failed" && job.reason !== "reprinted" && (job.isTold || job.isResumed)) {
             this.bridgeOfferAgain(job, road);
@@ -206,6 +208,15 @@ patch(PosStore.prototype, {
                 }
             },
         });
+    },
+});
+
+patch(RetryPrintPopup.prototype, {
+    setup() {
+        super.setup(...arguments);
+        // What it says is over: nobody shall ask for that paper again.
+        const { bridgeBus } = this.env.services.pos;
+        useBus(bridgeBus, "printed", ({ detail }) => detail === this.props.message && this.props.close());
     },
 });
 

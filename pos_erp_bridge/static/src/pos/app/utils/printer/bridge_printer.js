@@ -139,10 +139,8 @@ export class BridgePrinter extends BasePrinter {
         job.isTold = !isOver(job); // how it ends is told later
         const trouble = troubleText(job, this.client.access?.url);
         if (!isOver(job) && trouble) {
-            return this.failure(
-                _t("It is not printed yet"),
-                _t("%s\nIt is printed by itself as soon as that is put right.", trouble)
-            );
+            job.told = _t("%s\nIt is printed by itself as soon as that is put right.", trouble);
+            return this.failure(_t("It is not printed yet"), job.told);
         }
         return { successful: true };
     }
