@@ -8,6 +8,7 @@ The baseline is the same product pressed on the same screen in turn, which is Od
 
 scan_to_page_ms   until the page has the code: scanner → proxy → page
 scan_to_line_ms   until the order shows it; baseline: from pressing the product until the order shows it
+trouble_shown_ms  from Validate, with no paper in the printer, until the till says so; the limit is a second
 """
 
 import json
@@ -28,7 +29,7 @@ def free_port():
 
 
 def measured(db):
-    """{"heard": …, "shown": …, "pressed": …}, milliseconds each."""
+    """{"heard": …, "shown": …, "pressed": …, "why": …}, milliseconds each."""
     command = [
         os.environ["BRIDGE_PYTHON_BIN"], os.environ["BRIDGE_ODOO_BIN"], "-c", os.environ["BRIDGE_ODOO_CONF"],
         "-d", db, "--test-tags", "bridge_speed/pos_erp_bridge", "--stop-after-init",
@@ -53,6 +54,8 @@ def main():
         "scan_to_line_ms", value, "ms", p95=_lab.quantile(shown, 0.95), baseline=baseline, ratio=value / baseline,
         what="the same product pressed on the screen", samples=len(shown),
     )  # fmt: skip
+    why = times["why"]
+    _lab.figure("trouble_shown_ms", _lab.median(why), "ms", limit=1000, longest=max(why), samples=len(why))
 
 
 if __name__ == "__main__":

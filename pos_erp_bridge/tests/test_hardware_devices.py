@@ -361,8 +361,7 @@ class TestHardwareDevices(ShopWithDevices):
 class TestHardwareSpeed(ShopWithDevices):
     """Not a test: the figures of ``./run bench till-hardware``."""
 
-    took = ()
-    moment = ""
+    took, why, moment = (), (), ""
 
     def do_scan(self, code):
         """In a while: meanwhile the page has got its answer, and does nothing."""
@@ -375,6 +374,9 @@ class TestHardwareSpeed(ShopWithDevices):
     def do_moment(self, _value):
         return self.moment
 
+    def do_why(self, text):
+        self.why = [*self.why, float(text)]
+
     def do_took(self, text):
         self.took = [*self.took, [float(number) for number in text.split(",")]]
 
@@ -386,4 +388,5 @@ class TestHardwareSpeed(ShopWithDevices):
         self.start("bridge_hardware_speed")
         self.assertEqual(len(self.took), 30)
         heard, shown, pressed = map(list, zip(*self.took, strict=True))
-        _logger.info("bridge figures %s", json.dumps({"heard": heard, "shown": shown, "pressed": pressed}))
+        figures = {"heard": heard, "shown": shown, "pressed": pressed, "why": self.why}
+        _logger.info("bridge figures %s", json.dumps(figures))

@@ -190,7 +190,29 @@ tour(
     isAlive
 );
 
-tour("bridge_hardware_speed", isReady, scan(TEA), ProductScreen.selectedOrderlineHas("緑茶", "1"), measure(30));
+/** Milliseconds from Validate until the till says why there is no receipt. */
+const measureWhy = {
+    content: "why there is no receipt",
+    trigger: ".payment-screen button.validation-button.next",
+    run: async ({ anchor }) => {
+        const start = now();
+        anchor.click();
+        await until(() => document.querySelector(".modal")?.innerText.includes("Out of paper."), "the reason");
+        await control(`why/${(now() - start).toFixed(0)}`);
+    },
+    timeout: 30000,
+};
+const unpaid = [ProductScreen.clickDisplayedProduct("緑茶"), ProductScreen.clickPayButton(), PaymentScreen.clickPaymentMethod("Cash")];
+
+tour(
+    "bridge_hardware_speed",
+    isReady,
+    scan(TEA),
+    ProductScreen.selectedOrderlineHas("緑茶", "1"),
+    measure(30),
+    machine("set/paper_end=true"),
+    [1, 2, 3, 4, 5].flatMap(() => [unpaid, measureWhy, press("Continue"), ReceiptScreen.clickNextOrder()])
+);
 
 /** SHA-256 of the rows between the first and the last that are not white. */
 async function digestOf({ body, width }) {
