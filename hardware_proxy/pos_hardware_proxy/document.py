@@ -21,6 +21,11 @@ from .picture import PictureError
 
 MAX_LINES, MAX_TEXT, MAX_BYTES = 500, 20000, 256 << 10  # lines and characters of one paper, bytes of it as JSON
 KEYS = {"text": str, "bold": bool, "size": int, "align": str, "reverse": bool}
+MUST_BE = {
+    str: "Line {line}: {key} must be a text.",
+    bool: "Line {line}: {key} must be true or false.",
+    int: "Line {line}: {key} must be a number.",
+}
 ALIGN = ("left", "center", "right")
 SIZES = (1, 2)
 ALONE = ("rule", "cut")  # lines of another kind: {"rule": true}
@@ -30,7 +35,7 @@ MARKED = re.compile("[^\u3400-\u9fff\uf900-\ufaff][\u0300-\u036f\u3099\u309a]+")
 
 
 class DocumentError(PictureError):
-    """What was sent is no text that can be printed; the message is for people."""
+    """What was sent is no text that can be printed."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def read(body):
     :raises DocumentError: too long, or no JSON
     """
     if len(body) > MAX_BYTES:
-        raise DocumentError(f"The text is too long: at most {MAX_BYTES >> 10} KB.")
+        raise DocumentError("The text is too long: at most {size} KB.", size=MAX_BYTES >> 10)
     try:
         return json.loads(body)
     except ValueError:
@@ -66,10 +71,14 @@ def pack(content):
     """
     lines = parse(content)
     if sum(len(line.text) for line in lines) > MAX_TEXT or len(lines) > MAX_LINES:
-        raise DocumentError(f"The text is too long: at most {MAX_LINES} lines and {MAX_TEXT} characters.")
+        raise DocumentError(
+            "The text is too long: at most {lines} lines and {characters} characters.",
+            lines=MAX_LINES,
+            characters=MAX_TEXT,
+        )
     data = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "ignore")
     if len(data) > MAX_BYTES:
-        raise DocumentError(f"The text is too long: at most {MAX_BYTES >> 10} KB.")
+        raise DocumentError("The text is too long: at most {size} KB.", size=MAX_BYTES >> 10)
     return data
 
 
@@ -86,29 +95,30 @@ def parse(content):
     """
     rows = content.get("lines")
     if set(content) != {"lines"} or not isinstance(rows, list) or not rows:
-        raise DocumentError('A text is written as {"lines": [{"text": "…"}, …]}, with one line at least.')
-    return [line for number, row in enumerate(rows, 1) for line in _lines(row, f"Line {number}")]
+        raise DocumentError('A text is written as {{"lines": [{{"text": "…"}}, …]}}, with one line at least.')
+    return [line for number, row in enumerate(rows, 1) for line in _lines(row, number)]
 
 
-def _lines(row, where):
+def _lines(row, number):
     if not isinstance(row, dict):
-        raise DocumentError(f'{where} must be an object: {{"text": "…"}}.')
+        raise DocumentError('Line {line} must be an object: {{"text": "…"}}.', line=number)
     for kind in ALONE:
         if kind in row:
             if row != {kind: True}:
-                raise DocumentError(f'{where}: {kind} stands alone: {{"{kind}": true}}.')
+                raise DocumentError('Line {line}: {kind} stands alone: {{"{kind}": true}}.', line=number, kind=kind)
             return [Line(kind=kind)]
     if "text" not in row:
-        raise DocumentError(f"{where} has neither text nor {' nor '.join(ALONE)}.")
+        raise DocumentError("Line {line} has neither text nor rule nor cut.", line=number)
     for key, value in row.items():
         if key not in KEYS:
-            raise DocumentError(f"{where}: {key} is not known. There are: {', '.join((*KEYS, *ALONE))}.")
+            keys = ", ".join((*KEYS, *ALONE))
+            raise DocumentError("Line {line}: {key} is not known. There are: {keys}.", line=number, key=key, keys=keys)
         if type(value) is not KEYS[key]:
-            kind = {str: "a text", bool: "true or false", int: "a number"}[KEYS[key]]
-            raise DocumentError(f"{where}: {key} must be {kind}.")
+            raise DocumentError(MUST_BE[KEYS[key]], line=number, key=key)
     for key, allowed in (("size", SIZES), ("align", ALIGN)):
         if row.get(key, allowed[0]) not in allowed:
-            raise DocumentError(f"{where}: {key} must be one of {', '.join(map(str, allowed))}.")
+            choices = ", ".join(map(str, allowed))
+            raise DocumentError("Line {line}: {key} must be one of {choices}.", line=number, key=key, choices=choices)
     return [Line(**{**row, "text": clean(text)}) for text in re.split("\r\n|\r|\n", row["text"])]
 
 

@@ -7,8 +7,10 @@ import json
 
 from aiohttp import web
 
-from .proxy import Proxy, Refused
+from .proxy import Proxy
+from .refusals import Refused
 from .security import Denied, Gate, moment_of
+from .words import LANGUAGES, preferred
 
 BODY_S = 10.0  # for the whole body of a request
 PASSED_ON = {"Forwarded", "X-Forwarded-For", "Via"}
@@ -51,7 +53,7 @@ async def authorise(request, scope):
     header = request.headers.get("Authorization")
     scopes = request.app[GATE].scopes(header, request.method, request.raw_path, await body_of(request))
     if scope not in scopes:
-        raise Denied(f"This till may not do that (it would need the right {scope}).", "scope")
+        raise Denied("This till may not do that (it would need the right {scope}).", "scope", scope=scope)
     return moment_of(header)
 
 
@@ -76,6 +78,14 @@ def is_here(request):
     if request.headers.keys() & PASSED_ON:  # a web server on this machine handed it over
         return False
     return peer[0] == own[0] or ipaddress.ip_address(peer[0]).is_loopback
+
+
+def language_of(request, otherwise="ja"):
+    """``ja`` or ``en``, as the visitor has chosen or his browser says; ``otherwise`` when neither does."""
+    chosen, header = request.query.get("lang"), request.headers.get("Accept-Language")
+    if chosen in LANGUAGES:
+        return chosen
+    return preferred(header) if header else otherwise
 
 
 def is_listening(request):

@@ -12,14 +12,16 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
+from .refusals import Refusal
+
 MAX_WIDTH, MAX_ROWS = 1024, 20000  # dots; 20,000 rows are 2.5 m of paper
 MAX_PIXELS = 12_000_000  # of a file that is to be decoded
 MAX_BODY = 8 << 20  # bytes of a request
 THRESHOLD = 160  # of 255: what is darker is black; text rendered by a browser is black with grey edges
 
 
-class PictureError(Exception):
-    """What was sent is no picture that can be printed; the message is for people."""
+class PictureError(Refusal):
+    """What was sent is no picture that can be printed."""
 
 
 def from_bits(data, width, rows):
@@ -29,7 +31,7 @@ def from_bits(data, width, rows):
     """
     _check_size(width, rows)
     if width % 8:
-        raise PictureError(f"The picture is {width} dots wide; it must be a multiple of 8.")
+        raise PictureError("The picture is {width} dots wide; it must be a multiple of 8.", width=width)
     size = width // 8 * rows
     inflate = zlib.decompressobj()
     try:
@@ -38,7 +40,7 @@ def from_bits(data, width, rows):
     except zlib.error:
         raise PictureError("The picture is damaged: it cannot be unpacked.") from None
     if len(bits) != size or not inflate.eof:
-        raise PictureError(f"The picture is not {width} × {rows} dots, as it says.")
+        raise PictureError("The picture is not {width} × {rows} dots, as it says.", width=width, rows=rows)
     return bits
 
 
@@ -51,7 +53,7 @@ def from_raster(text, width, rows):
     bits = from_base64(text)
     size = (width + 7) // 8 * rows
     if len(bits) != size:
-        raise PictureError(f"The picture is not {width} × {rows} dots, as it says.")
+        raise PictureError("The picture is not {width} × {rows} dots, as it says.", width=width, rows=rows)
     return bits
 
 
@@ -113,4 +115,10 @@ def fit(bits, width, paper):
 
 def _check_size(width, rows, widest=MAX_WIDTH):
     if not (0 < width <= widest and 0 < rows <= MAX_ROWS):
-        raise PictureError(f"A picture of {width} × {rows} dots cannot be printed; at most {MAX_WIDTH} × {MAX_ROWS}.")
+        raise PictureError(
+            "A picture of {width} × {rows} dots cannot be printed; at most {widest} × {most}.",
+            width=width,
+            rows=rows,
+            widest=widest,
+            most=MAX_ROWS,
+        )

@@ -11,18 +11,15 @@ from .display import Display
 from .fonts import Fonts
 from .picture import fit
 from .printer import Printer
+from .refusals import Refused
 from .scale import Scale
 from .scanner import Scanner, Scans
-from .spool import ENDED, FAILED, PRINTED, PRINTING, UNKNOWN, WAITING, Spool, SpoolError
+from .spool import ENDED, FAILED, PRINTED, PRINTING, UNKNOWN, WAITING, Spool
 from .text import layout
 
 _logger = logging.getLogger(__name__)
 LIFETIME = {"receipt": 600, "kitchen": 7200, "test": 60}  # seconds until a job must have begun
 PURGE_S = 3600
-
-
-class Refused(Exception):
-    """Something was asked that cannot be done; the message is for people."""
 
 
 def _tells(job):
@@ -80,7 +77,9 @@ class Proxy:
         if name:
             if name in self.printers:
                 return self.printers[name]
-            raise Refused(f"There is no printer {name} here. There are: {', '.join(self.printers) or 'none'}.")
+            if self.printers:
+                names = ", ".join(self.printers)
+                raise Refused("There is no printer {name} here. There are: {names}.", name=name, names=names)
         for printer in self.printers.values():
             if printer.config.role == role:
                 return printer
@@ -96,12 +95,9 @@ class Proxy:
         if job.format == "picture" and job.width != printer.config.width:
             width = printer.config.width
             job = replace(job, picture=fit(job.picture, job.width, width), packed=None, width=width)
-        try:
-            left = LIFETIME[job.kind] - age
-            state = PRINTING if printer.is_idle and left > 0 else WAITING
-            job, is_new = self.spool.accept(job, left, state)
-        except SpoolError as error:
-            raise Refused(str(error)) from None
+        left = LIFETIME[job.kind] - age
+        state = PRINTING if printer.is_idle and left > 0 else WAITING
+        job, is_new = self.spool.accept(job, left, state)
         if is_new:
             printer.wake(job if state == PRINTING else None)
         return job
@@ -146,10 +142,10 @@ class Proxy:
         """
         job = self.spool.get(job_id)
         if job is None:
-            raise Refused(f"There is no job {job_id}.")
+            raise Refused("There is no job {job}.", job=job_id)
         new, reason = (PRINTED, "seen") if came_out else (FAILED, "not_seen")
         if not self.spool.move(job_id, UNKNOWN, new, reason) and job.state != new:
-            raise Refused(f"The job {job_id} is {job.state}; there is nothing to decide.")
+            raise Refused("The job {job} is {state}; there is nothing to decide.", job=job_id, state=job.state)
         return self.spool.get(job_id)
 
     def reprint(self, job_id, new_id):
@@ -161,8 +157,10 @@ class Proxy:
         if known and known.reprint_of == job_id:
             return known
         job = self.spool.get_whole(job_id)
-        if job is None or job.state != UNKNOWN:
-            raise Refused(f"The job {job_id} is {job.state if job else 'not known'}; only an unknown one is repeated.")
+        if job is None:
+            raise Refused("There is no job {job}.", job=job_id)
+        if job.state != UNKNOWN:
+            raise Refused("The job {job} is {state}; only an unknown one is repeated.", job=job_id, state=job.state)
         new = self.submit(replace(job, id=new_id, reprint_of=job_id, pulse=False, state=WAITING, reason=""))
         self.spool.move(job_id, UNKNOWN, FAILED, "reprinted")
         return new
@@ -178,7 +176,7 @@ class Proxy:
         asked = time.time() if asked is None else asked
         printer = self.printer(printer_name)
         if not printer.config.drawer:
-            raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
+            raise Refused("No drawer hangs on the printer {name}.", name=printer.config.name)
         if request_id not in self._drawers:
             if not self.spool.note_drawer(request_id):
                 raise Refused("The drawer was pulsed for this request before; whether it opened is not known.")
@@ -195,7 +193,7 @@ class Proxy:
         """
         printer = self.printer(printer_name)
         if not printer.config.drawer:
-            raise Refused(f"No drawer hangs on the printer {printer.config.name}.")
+            raise Refused("No drawer hangs on the printer {name}.", name=printer.config.name)
         _logger.info("the drawer at %s is opened to learn its sensor", printer.config.name)
         return await printer.learn_drawer()
 

@@ -21,7 +21,7 @@ from .document import DocumentError
 from .doors.jobs import JOB_ID, as_dict, face_of, job_of
 from .link import LinkError
 from .picture import PictureError, from_base64
-from .proxy import Refused
+from .refusals import Refused
 from .security import signature, till_key
 from .spool import FAILED
 

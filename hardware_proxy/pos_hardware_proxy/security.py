@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass, field
 
 from .addresses import machine_name
+from .refusals import Refusal
 
 SCHEME = "Till"
 CLOCK_S = 120  # how far a till's clock may be off
@@ -31,11 +32,11 @@ class CannotStart(Exception):
     """Keys on disk that cannot be used; the message is for people."""
 
 
-class Denied(Exception):
-    """A request that is not served; the message is for people, ``code`` for programs, ``status`` for HTTP."""
+class Denied(Refusal):
+    """A request that is not served; ``code`` is for programs."""
 
-    def __init__(self, message, code, status=403):
-        super().__init__(message)
+    def __init__(self, sentence, /, code, status=403, **values):
+        super().__init__(sentence, **values)
         self.code, self.status = code, status
 
 
@@ -148,7 +149,7 @@ class Gate:
         except ValueError:
             pass
         if name not in {"localhost", machine_name(), *self.config.hosts}:
-            raise Denied(f"This proxy is not called {name or 'nothing'}.", "host", 421)
+            raise Denied("This proxy is not called {name}.", "host", 421, name=name or '""')
 
     def origin(self, origin, host, scheme):
         """:raises Denied: that page may not ask"""
@@ -156,7 +157,9 @@ class Gate:
             raise Denied("A request without Origin is not served.", "origin")
         if origin not in (*self.config.origins, f"{scheme}://{host}"):
             raise Denied(
-                f"Pages of {origin} may not use this proxy. Add it to origins in the configuration file.", "origin"
+                "Pages of {origin} may not use this proxy. Add it to origins in the configuration file.",
+                "origin",
+                origin=origin,
             )
 
     def rate(self, address):

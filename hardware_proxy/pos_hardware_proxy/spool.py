@@ -20,6 +20,8 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from .refusals import Refused
+
 WAITING, PRINTING, PRINTED, FAILED, UNKNOWN = "waiting", "printing", "printed", "failed", "unknown"
 ENDED = (PRINTED, FAILED)
 KEEP_DAYS = 30  # what a job was, without its picture
@@ -53,15 +55,11 @@ HEAD = "id, printer, kind, state, reason, created, changed, expires, width, form
 COLUMNS = f"{HEAD}, (SELECT bits FROM picture WHERE picture.id = job.id)"
 
 
-class SpoolError(Exception):
-    """A job that cannot be taken; the message is for people."""
-
-
-class OtherContent(SpoolError):
+class OtherContent(Refused):
     """The id was used for something else before."""
 
 
-class SpoolFull(SpoolError):
+class SpoolFull(Refused):
     """Too many jobs wait for this printer."""
 
 
@@ -133,15 +131,17 @@ class Spool:
                 "SELECT count(*) FROM job WHERE printer = ? AND state IN ('waiting', 'printing')", [job.printer]
             ).fetchone()[0]
             if waiting >= self.quota:
-                raise SpoolFull(f"{waiting} jobs wait for the printer {job.printer} already.")
+                raise SpoolFull(
+                    "{waiting} jobs wait for the printer {name} already.", waiting=waiting, name=job.printer
+                )
             job = replace(job, state=state, created=now, changed=now, expires=now + lifetime)
             if self._insert(job, digest):
                 return job, True
             if self.get(job.id) is None:
-                raise OtherContent(f"{job.reprint_of} was printed once more already.")
+                raise OtherContent("{job} was printed once more already.", job=job.reprint_of)
             known = self._db.execute("SELECT digest FROM job WHERE id = ?", [job.id]).fetchone()
         if known[0] != digest:
-            raise OtherContent(f"The id {job.id} was used for another print before.")
+            raise OtherContent("The id {job} was used for another print before.", job=job.id)
         return self.get(job.id), False
 
     def _insert(self, job, digest):

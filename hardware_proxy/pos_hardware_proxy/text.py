@@ -86,7 +86,7 @@ class Layout:
         for line in lines:
             self._add(line)
         if sum(LINE * line.size for line, _found, _drawn in self.rows) > MAX_ROWS:
-            raise DocumentError(f"The text is too long: it would be more than {MAX_ROWS} dots of paper.")
+            raise DocumentError("The text is too long: it would be more than {rows} dots of paper.", rows=MAX_ROWS)
 
     def _add(self, line):
         limit = self.config.width // COLUMN // line.size
@@ -105,7 +105,7 @@ class Layout:
             return [cluster]
         self.lacking.add(cluster)
         if len(self.lacking) > MOST_LACKING:
-            raise DocumentError(f"The text has more than {MOST_LACKING} characters that no font here has.")
+            raise DocumentError("The text has more than {most} characters that no font here has.", most=MOST_LACKING)
         return list("".join(f"[U+{ord(character):04X}]" for character in cluster))
 
     def commands(self, driver):

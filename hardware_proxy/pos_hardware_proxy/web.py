@@ -8,16 +8,26 @@ from aiohttp import web
 
 from .doors import certificate, devices, epos, hw_proxy, jobs, pages
 from .doors.stock import Told
-from .http import CERTIFICATES, GATE, PROXY, TOLD, is_here
+from .http import CERTIFICATES, GATE, PROXY, TOLD, is_here, language_of
 from .link import LinkError
-from .picture import MAX_BODY, PictureError
-from .proxy import Proxy, Refused
+from .picture import MAX_BODY
+from .proxy import Proxy
+from .refusals import Refusal
 from .relay import Relay
 from .security import Denied, Gate, Keys
+from .words import REASONS, say
 
 _logger = logging.getLogger(__name__)
 READ_ONLY = ("GET", "HEAD")
 PREFLIGHT_S = 86400
+HTTP = {
+    400: "The request cannot be served.",
+    404: "There is nothing at this address.",
+    405: "This address is not asked in that way.",
+    408: "The request came too slowly.",
+    413: "The request is too large.",
+    500: "A fault of the proxy. Its log says more.",
+}
 
 
 def make_app(config):
@@ -71,7 +81,7 @@ async def gate(request, handler):
         else:
             response = await handler(request)
     except Denied as denied:
-        response = _sentence(str(denied), denied.status, code=denied.code)
+        response = _refuse(request, denied, code=denied.code)
     if not response.prepared:
         response.headers.update(headers)
     return response
@@ -99,24 +109,29 @@ def _cors(origin):
 
 @web.middleware
 async def errors(request, handler):
-    """What cannot be done is said in a sentence, as JSON."""
+    """What cannot be done is said in a sentence of the reader's language, as JSON."""
     try:
         return await handler(request)
-    except (Refused, PictureError) as error:
-        return _sentence(str(error), 422)
+    except Denied:
+        raise
+    except Refusal as refusal:
+        return _refuse(request, refusal)
     except LinkError as error:
-        return _sentence(str(error), 503, reason=str(error))
+        word = str(error)
+        return _sentence(say(REASONS, word, language_of(request, "en")), 503, reason=word)
     except TimeoutError:
-        return _sentence("The request came too slowly.", 408)
+        return _refuse(request, Refusal(HTTP[408]), 408)
     except web.HTTPException as answer:
         if answer.status < 400:
             raise
-        return _sentence(answer.text if answer.status == 404 else answer.reason, answer.status)
-    except Denied:
-        raise
+        return _refuse(request, Refusal(HTTP[answer.status if answer.status in HTTP else 400]), answer.status)
     except Exception:
         _logger.exception("%s %s", request.method, request.path)
-        return _sentence("A fault of the proxy. Its log says more.", 500)
+        return _refuse(request, Refusal(HTTP[500]), 500)
+
+
+def _refuse(request, refusal, status=None, **more):
+    return _sentence(refusal.text(language_of(request, "en")), status or refusal.status, **more)
 
 
 def _sentence(text, status, **more):

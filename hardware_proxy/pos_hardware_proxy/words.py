@@ -1,6 +1,8 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """What people read: states and reasons in Japanese and English, with what to do."""
 
+import re
+
 STATES = {
     "waiting": ("待機中", "waiting"),
     "printing": ("印刷中", "printing"),
@@ -170,6 +172,7 @@ PLATFORMS = {
     ),
 }
 LANGUAGES = ("ja", "en")
+WISH = re.compile(r"\s*([a-z]+)(?:-[\w-]*)?\s*(?:;\s*q=(\d(?:\.\d*)?))?\s*$")
 
 
 def say(words, key, language):
@@ -178,3 +181,10 @@ def say(words, key, language):
     if texts is None and ": " in key:
         return " ".join(say(words, part, language) for part in key.split(": "))
     return texts[LANGUAGES.index(language)] if texts else key
+
+
+def preferred(header):
+    """The language that a browser wants most of those there are (``Accept-Language: fr, ja;q=0.8``); else English."""
+    wishes = [wish.groups() for wish in map(WISH.match, header.lower().split(",")) if wish]
+    known = [(float(weight or 1), code) for code, weight in wishes if code in LANGUAGES]
+    return max(known, key=lambda wish: wish[0], default=(0, "en"))[1]

@@ -8,9 +8,10 @@ from html import escape
 
 from aiohttp import web
 
-from ..http import CERTIFICATES, PROXY
+from ..http import CERTIFICATES, PROXY, language_of
+from ..refusals import Missing
 from ..words import CERTIFICATE, PLATFORMS, say
-from .pages import HEAD, language_of
+from .pages import HEAD
 
 routes = web.RouteTableDef()
 PLAIN = ("/install", "/ca.crt", "/ca.pem", "/ca.mobileconfig")
@@ -74,7 +75,7 @@ FILES = (
 
 def _certificates(request):
     if not request.app[CERTIFICATES]:
-        raise web.HTTPNotFound(text="This proxy has no certificate: tls is not switched on.")
+        raise Missing("This proxy has no certificate: tls is not switched on.")
     return request.app[CERTIFICATES]
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ..display import LINES
 from ..http import PROXY, authorise, is_listening, json_of, seconds_of
-from ..proxy import Refused
+from ..refusals import Refused
 
 routes = web.RouteTableDef()
 WAIT_S = 50.0
@@ -42,7 +42,11 @@ async def display(request):
     lines = content.get("lines")
     are_texts = isinstance(lines, list) and all(isinstance(line, str) and len(line) <= LONGEST for line in lines)
     if not are_texts or len(lines) > LINES or set(content) != {"lines"}:
-        raise Refused(f'A display shows {{"lines": ["…", "…"]}}: at most {LINES} texts of {LONGEST} characters.')
+        raise Refused(
+            'A display shows {{"lines": ["…", "…"]}}: at most {lines} texts of {longest} characters.',
+            lines=LINES,
+            longest=LONGEST,
+        )
     if not displays:
         raise Refused("No display is set up. Name one in the configuration file ([[display]]).")
     for each in displays:

@@ -15,7 +15,7 @@ from ..http import PROXY, TOLD, authorise_stock, body_of
 from ..link import LinkError
 from ..picture import MAX_ROWS, PictureError, fit, from_raster
 from ..printer import ABSENT
-from ..proxy import Refused
+from ..refusals import Refused
 from ..spool import PRINTED
 from .stock import print_once
 

@@ -9,11 +9,11 @@ import uuid
 
 from aiohttp import web
 
-from ..http import PROXY, TOLD, authorise_stock, is_listening, json_of
+from ..http import PROXY, TOLD, authorise_stock, is_listening, json_of, language_of
 from ..link import LinkError
 from ..picture import from_base64, from_file
 from ..printer import ABSENT
-from ..proxy import Refused
+from ..refusals import Refused
 from ..spool import PRINTED
 from .stock import print_once
 
@@ -39,7 +39,7 @@ async def status_json(request):
         printer = request.app[PROXY].printer()
         state = {"status": "disconnected" if printer.absent else "connected", "messages": [printer.reason]}
     except Refused as refused:
-        state = {"status": "disconnected", "messages": [str(refused)]}
+        state = {"status": "disconnected", "messages": [refused.text(language_of(request, "en"))]}
     states = {"printer": state}
     proxy = request.app[PROXY]
     for kind, reasons in (
@@ -64,7 +64,9 @@ async def default_printer_action(request):
             return await _result(request, False)
     authorise_stock(request)
     if data.get("action") != "print_receipt":
-        raise Refused(f"The action {data.get('action')} is not known. There are print_receipt and cashbox.")
+        raise Refused(
+            "The action {action} is not known. There are print_receipt and cashbox.", action=data.get("action")
+        )
     printer = proxy.printer()
     width = printer.config.width
     picture = await asyncio.to_thread(from_file, from_base64(data.get("receipt", "")), width)

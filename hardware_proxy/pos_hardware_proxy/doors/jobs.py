@@ -20,7 +20,8 @@ from .. import document
 from ..http import PROXY, authorise, body_of, json_of, seconds_of
 from ..picture import from_bits
 from ..printer import is_in_time
-from ..proxy import LIFETIME, Refused
+from ..proxy import LIFETIME
+from ..refusals import Missing, Refused
 from ..spool import Job
 
 routes = web.RouteTableDef()
@@ -69,7 +70,7 @@ async def resolution(request):
     if content.get("reprint"):
         return web.json_response(as_dict(proxy.reprint(job.id, _id(content["reprint"]))))
     if not isinstance(content.get("came_out"), bool):
-        raise Refused('Say whether the paper came out: {"came_out": true}, or name the id of a reprint.')
+        raise Refused('Say whether the paper came out: {{"came_out": true}}, or name the id of a reprint.')
     return web.json_response(as_dict(proxy.resolve(job.id, content["came_out"])))
 
 
@@ -91,7 +92,7 @@ async def job_of(proxy, job_id, query, body, asked):
     """
     kind = query.get("kind", "receipt")
     if kind not in LIFETIME:
-        raise Refused(f"kind = {kind} is not known. There are: {', '.join(LIFETIME)}.")
+        raise Refused("kind = {kind} is not known. There are: {kinds}.", kind=kind, kinds=", ".join(LIFETIME))
     job = Job(
         id=job_id,
         printer=proxy.printer(query.get("printer"), kind).config.name,
@@ -110,7 +111,7 @@ def _content(query, body):
     if form == "text":
         return {"format": form, "width": 0, "picture": document.pack(document.read(body))}
     if form != "picture":
-        raise Refused(f"format = {form} is not known. There are: picture, text.")
+        raise Refused("format = {form} is not known. There are: picture, text.", form=form)
     width, rows = _number(query, "width"), _number(query, "rows")
     return {"width": width, "picture": from_bits(body, width, rows), "packed": body}
 
@@ -135,7 +136,7 @@ def face_of(state, reason):
 def _known(proxy, job_id):
     job = proxy.spool.get(job_id)
     if job is None:
-        raise web.HTTPNotFound(text="There is no such job.")
+        raise Missing("There is no such job.")
     return job
 
 
@@ -148,5 +149,5 @@ def _id(text):
 def _number(query, key):
     text = query.get(key, "")
     if not text.isdecimal() or len(text) > 6:
-        raise Refused(f"{key} must be a number of dots.")
+        raise Refused("{key} must be a number of dots.", key=key)
     return int(text)

@@ -13,13 +13,13 @@ from html import escape
 from aiohttp import web
 from PIL import Image, ImageDraw, ImageFont
 
-from ..http import CERTIFICATES, GATE, PROXY, body_of, is_here, json_of
+from ..http import CERTIFICATES, GATE, PROXY, body_of, is_here, json_of, language_of
 from ..link import LinkError
 from ..picture import pack
-from ..proxy import Refused
+from ..refusals import Refused
 from ..security import Denied
 from ..spool import UNKNOWN, Job
-from ..words import CERTIFICATE, LANGUAGES, PAGE, REASONS, RELAY, STATES, say
+from ..words import CERTIFICATE, PAGE, REASONS, RELAY, STATES, say
 
 routes = web.RouteTableDef()
 REFRESH = '<meta http-equiv="refresh" content="5;url=/?lang={language}">'
@@ -125,12 +125,6 @@ def _only_actors(request):
         raise Denied(
             "This is only for the page on the proxy's own machine (page_from_network = true allows it to all).", "page"
         )
-
-
-def language_of(request):
-    """``ja`` or ``en``, as the visitor has chosen or his browser says."""
-    wanted = request.query.get("lang") or request.headers.get("Accept-Language", "ja")[:2]
-    return wanted if wanted in LANGUAGES else "en"
 
 
 def _printers(request, language):
