@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import random
+import re
 import zlib
 
 import pytest
@@ -229,6 +230,31 @@ def test_the_page_shows_troubles_and_takes_decisions(tmp_path):
                 assert response.status == 200
             async with place.session.get(f"{place.url}/health") as response:
                 assert (await response.json())["printers"][0]["name"] == "receipt"
+
+    run(story())
+
+
+@pytest.mark.parametrize("language, says", [("ja", "テスト印刷"), ("en", "Test print")], ids=["ja", "en"])
+def test_the_page_keeps_its_language(tmp_path, language, says):
+    """After each button, whatever the browser prefers; the buttons pressed are those on the page."""
+
+    async def story():
+        async with shop(tmp_path, settings={"page_from_network": True}) as place:
+            other = {"Accept-Language": "en" if language == "ja" else "ja"}
+            place.devices["receipt"][0].state.reset_after = 5000
+            await place.till.print(paper(rows=400))
+            pressed = []
+            while True:
+                async with place.session.get(f"{place.url}/?lang={language}", headers=other) as response:
+                    forms = re.findall('action="(.+?)"', await response.text())
+                left = [form for form in forms if form not in pressed]
+                if not left:
+                    break
+                pressed.append(left[0])
+                headers = {"Origin": place.url, **other}
+                async with place.session.post(place.url + left[0], data={"came_out": "1"}, headers=headers) as response:
+                    assert response.status == 200 and says in await response.text(), left[0]
+            assert {form.split("/")[1] for form in pressed} == {"test", "learn", "look"}
 
     run(story())
 

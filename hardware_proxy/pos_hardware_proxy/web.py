@@ -92,7 +92,7 @@ def _only_secure(request):
     if not request.app[CERTIFICATES] or request.secure or request.path in certificate.PLAIN or is_here(request):
         return
     if request.path == "/":
-        raise web.HTTPFound("/install")
+        raise web.HTTPFound(f"/install?lang={language_of(request)}")
     raise Denied("This proxy is asked by https:// only.", "tls")
 
 

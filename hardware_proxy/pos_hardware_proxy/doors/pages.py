@@ -84,7 +84,7 @@ async def test(request):
     width = printer.config.width
     job_id, picture = f"test-{uuid.uuid4()}", _test_paper(width)
     proxy.submit(Job(id=job_id, printer=printer.config.name, kind="test", width=width, picture=picture))
-    raise web.HTTPSeeOther("/")
+    raise _back(request)
 
 
 @routes.post("/learn/{printer}")
@@ -96,7 +96,7 @@ async def learn(request):
         moved = await request.app[PROXY].learn_drawer(request.match_info["printer"])
     except LinkError:
         moved = False
-    raise web.HTTPSeeOther(f"/?drawer={'learned' if moved else 'still'}")
+    raise _back(request, f"&drawer={'learned' if moved else 'still'}")
 
 
 @routes.post("/look/{id}")
@@ -112,7 +112,7 @@ async def look(request):
         proxy.reprint(job_id, f"again-{uuid.uuid4()}")
     else:
         raise Refused("Say whether the paper came out: came_out=1 or came_out=0.")
-    raise web.HTTPSeeOther("/")
+    raise _back(request)
 
 
 def may_act(request):
@@ -127,6 +127,15 @@ def _only_actors(request):
         )
 
 
+def _back(request, more=""):
+    """To the page after something was done there, in the language in which it was asked."""
+    return web.HTTPSeeOther(f"/?lang={language_of(request)}{more}")
+
+
+def _form(path, language):
+    return f'<form method="post" action="{escape(path, quote=True)}?lang={language}">'
+
+
 def _printers(request, language):
     rows = []
     for state in request.app[PROXY].health()["printers"]:
@@ -138,12 +147,11 @@ def _printers(request, language):
         )
         if may_act(request):
             rows.append(
-                f'<td><form method="post" action="/test/{escape(state["name"], quote=True)}">'
-                f"<button>{say(PAGE, 'test', language)}</button></form>"
+                f"<td>{_form('/test/' + state['name'], language)}<button>{say(PAGE, 'test', language)}</button></form>"
             )
             if state["drawer"] and is_here(request):
                 rows.append(
-                    f' <form method="post" action="/learn/{escape(state["name"], quote=True)}">'
+                    f" {_form('/learn/' + state['name'], language)}"
                     f'<button title="{say(PAGE, "learn_how", language)}">{say(PAGE, "learn", language)}</button></form>'
                 )
     return f"<table>{''.join(rows)}</table>" if rows else f"<p>{say(PAGE, 'no_printers', language)}</p>"
@@ -176,7 +184,7 @@ def _jobs(proxy, acts, language):
             decide = say(PAGE, "decide_elsewhere", language)
         elif job.state == UNKNOWN:
             decide = (
-                f'<form method="post" action="/look/{escape(job.id, quote=True)}">'
+                f"{_form('/look/' + job.id, language)}"
                 f'<button name="came_out" value="1">{say(PAGE, "came_out", language)}</button> '
                 f'<button name="came_out" value="0">{say(PAGE, "reprint", language)}</button></form>'
             )
