@@ -217,6 +217,102 @@ def test_an_address_the_authority_may_not_certify_is_left_out(tmp_path, monkeypa
     assert not own.renew()  # nor is it made anew for ever
 
 
+# -- lines that never come to TLS --------------------------------------------------------------------
+async def is_closed(reader):
+    """Whether the other side hangs up."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def asks(place, source="127.0.0.1"):
+    """Whether a till at that address gets an answer."""
+    trust = ssl.create_default_context(cadata=place.certificates.pem.decode())
+    connector = aiohttp.TCPConnector(ssl=trust, local_addr=(source, 0))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        try:
+            async with session.get(f"{place.url}/hw_proxy/hello") as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+
+def test_silent_lines_are_counted_from_their_first_moment(tmp_path, monkeypatch):
+    """Who opens many without a word takes them from himself only, and has them again when he hangs up."""
+    monkeypatch.setattr(serve, "PER_ADDRESS", 4)
+    monkeypatch.setattr(serve, "ALTOGETHER", 8)
+    monkeypatch.setattr(serve, "HANDSHAKE_S", 600.0)
+
+    async def story():
+        async with shop(tmp_path, settings=secure()) as place:
+            lines = [await asyncio.open_connection("127.0.0.1", place.port) for _number in range(20)]
+            ended = await asyncio.gather(*(is_closed(reader) for reader, _writer in lines[4:]))
+            assert all(ended) and not any(reader.at_eof() for reader, _writer in lines[:4])
+            assert await asks(place, "127.0.0.2") and not await asks(place)
+            for _reader, writer in lines:
+                writer.close()
+            while not await asks(place):
+                await asyncio.sleep(0.05)
+
+    run(story())
+
+
+@pytest.mark.parametrize("beginning", [b"", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n\r\n"])
+def test_lines_that_do_not_come_to_tls_are_closed(tmp_path, monkeypatch, beginning):
+    monkeypatch.setattr(serve, "PER_ADDRESS", 1)
+    monkeypatch.setattr(serve, "HANDSHAKE_S", 0.5)
+
+    async def story():
+        async with shop(tmp_path, settings=secure()) as place:
+            reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+            writer.write(beginning)
+            while not reader.at_eof() and reader.exception() is None:
+                await asyncio.sleep(0.05)
+            while not await asks(place):
+                await asyncio.sleep(0.05)
+            writer.close()
+
+    run(story())
+
+
+def test_the_proxy_ends_though_somebody_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve, "HANDSHAKE_S", 600.0)
+
+    async def story():
+        async with shop(tmp_path, settings=secure()) as place:
+            reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+            assert await asks(place)
+        assert await is_closed(reader)
+        writer.close()
+
+    run(story())
+
+
+def test_a_request_that_comes_with_the_end_of_the_handshake(tmp_path):
+    async def story():
+        async with shop(tmp_path, settings=secure()) as place:
+            reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            trust = ssl.create_default_context(cadata=place.certificates.pem.decode())
+            line = trust.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+
+            async def through(step, *arguments):
+                while True:
+                    try:
+                        return step(*arguments)
+                    except ssl.SSLWantReadError:
+                        writer.write(outgoing.read())
+                        incoming.write(await reader.read(65536))
+
+            await through(line.do_handshake)
+            line.write(b"GET /hw_proxy/hello HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert (await through(line.read)).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    run(story())
+
+
 # -- how a till gets it ----------------------------------------------------------------------------
 def test_the_plain_port_gives_the_certificate_and_nothing_else(tmp_path):
     async def story():

@@ -14,7 +14,7 @@ from .tasks import end
 
 _logger = logging.getLogger(__name__)
 IDLE_S = 30.0  # a connection without a whole request, be its headers dripping or none
-HANDSHAKE_S = 10.0
+HANDSHAKE_S = 10.0  # then a line that wants TLS and has not come to it is closed
 KEEP_S = 60.0  # between two looks at the certificate and at this machine's addresses
 STOP_S = 2.0  # for those who are being answered, when the proxy is told to stop
 PER_ADDRESS, ALTOGETHER = 32, 256  # connections at once; a browser opens six
@@ -40,12 +40,13 @@ async def serving(app):
             await end(keeper)
         for door in doors:
             door.close()
+        await visitors.close()
         await runner.cleanup()
 
 
 async def _listen(visitors, host, port, tls=None):
-    patience = {"ssl": tls, "ssl_handshake_timeout": HANDSHAKE_S} if tls else {}
-    return await asyncio.get_running_loop().create_server(visitors, host, port, **patience)
+    # TLS begins only when the visitor has been counted: asyncio would tell of him no sooner than he has greeted.
+    return await asyncio.get_running_loop().create_server(lambda: visitors.welcome(tls), host, port)
 
 
 async def _keep(certificates, announcer):
@@ -71,9 +72,14 @@ class Visitors:
 
     def __init__(self, server):
         self._server, self._open = server, Counter()
+        self._greeting = set()  # tasks of those who have not finished their handshake
 
-    def __call__(self):
-        return Visit(self, self._server())
+    def welcome(self, tls):
+        """The protocol of a new connection.
+
+        :param tls: :class:`ssl.SSLContext`, or None for plain HTTP
+        """
+        return Visit(self, self._server(), tls)
 
     def enter(self, address):
         """Whether one more is let in."""
@@ -87,12 +93,23 @@ class Visitors:
         if not self._open[address]:
             del self._open[address]
 
+    def greet(self, coroutine):
+        task = asyncio.create_task(coroutine)
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
+
+    async def close(self):
+        for task in [*self._greeting]:
+            await end(task)
+
 
 class Visit(asyncio.Protocol):
-    """One connection, handed to the server's own protocol when there is room for it."""
+    """One connection, handed to the server's own protocol when there is room for it, and when it is secured."""
 
-    def __init__(self, visitors, protocol):
-        self._visitors, self._protocol, self._address = visitors, protocol, None
+    def __init__(self, visitors, protocol, tls):
+        self._visitors, self._protocol, self._tls = visitors, protocol, tls
+        self._address = None  # of who was let in and is still here
+        self._is_served, self._early = False, []
 
     def connection_made(self, transport):
         peer = transport.get_extra_info("peername")  # None: gone already
@@ -100,19 +117,52 @@ class Visit(asyncio.Protocol):
             transport.abort()
             return
         self._address = peer[0]
-        self._protocol.connection_made(transport)
+        if self._tls:
+            transport.pause_reading()  # what comes is for TLS, which begins in a task
+            self._visitors.greet(self._secure(transport))
+        else:
+            self._serve(transport)
 
-    def connection_lost(self, exc):
+    async def _secure(self, transport):
+        loop, secured = asyncio.get_running_loop(), None
+        try:
+            secured = await loop.start_tls(
+                transport, self, self._tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_S
+            )
+        except OSError as error:  # not TLS, silent for too long, or gone
+            _logger.debug("no TLS with %s: %s", self._address, error)
+        finally:
+            if not secured or transport.is_closing():
+                transport.abort()
+                self._leave()
+        if self._address is not None:
+            self._serve(secured)
+
+    def _serve(self, transport):
+        self._is_served = True
+        self._protocol.connection_made(transport)
+        for data in self._early:
+            self._protocol.data_received(data)
+        self._early.clear()
+
+    def _leave(self):
         if self._address is not None:
             self._visitors.leave(self._address)
+            self._address = None
+
+    def connection_lost(self, exc):
+        self._leave()
+        if self._is_served:
             self._protocol.connection_lost(exc)
 
     def data_received(self, data):
-        if self._address is not None:
+        if self._is_served:
             self._protocol.data_received(data)
+        elif self._address is not None:  # a request that came with the last bytes of the handshake
+            self._early.append(data)
 
     def eof_received(self):
-        return self._protocol.eof_received()
+        return self._protocol.eof_received() if self._is_served else None
 
     def pause_writing(self):
         self._protocol.pause_writing()
