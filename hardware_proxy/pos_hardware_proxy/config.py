@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from . import serial_line
 from .fonts import Face, is_japanese
+from .models import UnknownModel, paper_of
 
 DOTS = range(200, 1025)  # per line; the narrowest and widest paper a receipt printer takes
 CONFIRMATIONS = ("process-id", "queued-status", "none")
@@ -42,6 +43,7 @@ class PrinterConfig:
     :param address: ``tcp://10.0.0.5:9100``, ``file:///dev/usb/lp0`` or ``serial:///dev/ttyUSB0?baud=38400``
     :param width: printable dots per line (576 for 80 mm paper at 203 dpi, 512 at 180 dpi, 384 for 58 mm)
     :param dpi: dots per inch
+    :param model: name of a model, ``TM-T88V``, from which width and dpi are taken when they are not given
     :param confirm: how the printer says that it has printed: ``process-id``, ``queued-status``, or ``none``
     :param role: ``receipt`` (never printed again by itself) or ``kitchen``
     :param shared: whether other programs print there, too: the line is given free when nothing is printed
@@ -56,6 +58,7 @@ class PrinterConfig:
     address: str
     width: int = 576
     dpi: int = 203
+    model: str = ""
     confirm: str = "process-id"
     role: str = "receipt"
     shared: bool = False
@@ -242,6 +245,8 @@ def _device(row, kind, number):
             serial_line.options(row["address"])
         except ValueError as error:
             raise ConfigError(f"{where} address: {error}") from None
+    if row.get("model"):
+        row = {**_of_model(row, where), **row}
     for key, allowed in ALLOWED.items():
         if key in row and row[key] not in allowed:
             choices = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
@@ -256,3 +261,15 @@ def _device(row, kind, number):
                 f'{where} confirm: a Star printer confirms in its own way; leave it out, or write "none".'
             )
     return DEVICES[kind](**row)
+
+
+def _of_model(row, where):
+    """Width and dpi as far as the printer's model says them."""
+    try:
+        width, dpi = paper_of(row["model"])
+    except UnknownModel as error:
+        raise ConfigError(f"{where} {error} Or leave model out, and write width and dpi.") from None
+    width = width and width // 8 * 8  # rather a margin than dots that no paper takes
+    if width not in DOTS and "width" not in row:
+        raise ConfigError(f'{where} the profile of model = "{row["model"]}" has no width. Write width, in dots.')
+    return {key: value for key, value in (("width", width), ("dpi", dpi)) if value}
