@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 LOGIN = "admin"
 TEA, NOODLES = "緑茶", "ラーメン"
 BARCODE = "4901234567894"
+ANSWER_S = 300  # the longest that is asked of Odoo is to install a module
 
 
 def free_port():
@@ -113,7 +114,7 @@ class Shop:
         """(result, cookie) of a JSON-RPC call."""
         body = json.dumps({"jsonrpc": "2.0", "method": "call", "params": params}).encode()
         headers = {"Content-Type": "application/json", "Cookie": f"session_id={self.session}"}
-        with urlopen(Request(self.url + path, body, headers), timeout=60) as answer:
+        with urlopen(Request(self.url + path, body, headers), timeout=ANSWER_S) as answer:
             content = json.load(answer)
             assert "error" not in content, content["error"]
             return content["result"], answer.headers.get("Set-Cookie", "")
@@ -145,6 +146,20 @@ class Shop:
         """A second till's money: two cannot share a drawer, and the first till takes what there is."""
         journal = self.do("account.journal", "create", {"name": "レジ2", "type": "cash", "code": "CSH2"})
         return self.do("pos.payment.method", "create", {"name": "Cash", "journal_id": journal})
+
+    def open_kiosk(self):
+        """A kiosk with the first till's printers, paid for at the counter; the address of its page."""
+        module = self.do("ir.module.module", "search", [("name", "=", "pos_self_order")])
+        self.do("ir.module.module", "button_immediate_install", module)
+        till = self.do("pos.config", "read", self.tills[0], ["printer_ids"])[0]
+        cards = self.do("pos.payment.method", "search", [("journal_id.type", "=", "bank")])
+        kiosk = {
+            "self_ordering_mode": "kiosk", "self_ordering_pay_after": "each", "payment_method_ids": [(6, 0, cards)],
+            "other_devices": True, "epson_printer_ip": self.proxy,
+            "is_order_printer": True, "printer_ids": [(6, 0, till["printer_ids"])],
+        }  # fmt: skip
+        config = self.do("pos.config", "create", {"name": "キオスク", **kiosk})
+        return self.do("pos.config", "action_open_wizard", config)["url"]
 
     # -- devices -----------------------------------------------------------------------------------
     def scan(self, code):

@@ -1,5 +1,5 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
-"""Odoo's own till, without the addon, in a real browser: it prints, opens the drawer and scans through the proxy.
+"""Odoo's own till and kiosk, without the addon, in a real browser: they print, open the drawer and scan by the proxy.
 
 ./run test --only stock
 """
@@ -193,3 +193,47 @@ def test_hardware_proxy_scans_and_prints(place):
     assert len(printer.ledger.pulses) == pulses + 1 and len(pictures_sent(page)) == epos
     lines = place.do("pos.order.line", "search_read", [], ["qty", "full_product_name"], order="id desc", limit=1)
     assert (lines[0]["qty"], lines[0]["full_product_name"]) == (1, TEA)
+
+
+# -- Odoo's kiosk; last, for it puts its module into the database -----------------------------------
+@pytest.fixture(scope="module")
+def kiosk(place):
+    place.page.go(place.open_kiosk())
+    return place.page
+
+
+def order(page):
+    """Noodles, as a customer does; they are paid for at the counter."""
+    page.press(".btn", "Order Now")
+    page.press(".o_self_product_box span", NOODLES)
+    page.press(".cart:not(.disabled)", "Checkout")
+    page.press(".o_self_cart_page .cart:not(.disabled)", "Order")
+    page.see(".confirmation-page .tracking-number")
+
+
+def test_kiosk_prints_receipt_and_kitchen_ticket(place, kiosk):
+    """One order: one receipt at the kiosk and one ticket in the kitchen, as the kiosk's page has drawn them."""
+    receipts, tickets, before = len(place.receipts.papers), len(place.kitchen.papers), len(pictures_sent(kiosk))
+    order(kiosk)
+    receipt, ticket = printed(place.receipts, receipts + 1)[-1], printed(place.kitchen, tickets + 1)[-1]
+    sent = {address.partition("/cgi-bin/")[0]: picture for address, *picture in pictures_sent(kiosk)[before:]}
+    assert len(pictures_sent(kiosk)) == before + 2
+    for paper, door in ((receipt, f"http://{place.proxy}"), (ticket, f"http://{place.proxy}/kitchen")):
+        assert paper.width == 576 and ink(paper.image()) == ink(as_printed(*sent[door]))
+        assert len(ink(paper.image()).strip(b"\0")) > 72 * 100
+    ours = [("source", "=", "kiosk"), ("amount_total", "=", 880), ("nb_print", "=", 1)]
+    until(lambda: place.do("pos.order", "search_count", ours) == 1, "the order, with its receipt")
+
+
+def test_kiosk_without_paper_says_so(place, kiosk):
+    """Odoo's own words send the customer to the counter; no receipt comes out behind his back, his food is cooked."""
+    receipts, tickets = len(place.receipts.papers), len(place.kitchen.papers)
+    kiosk.press(".confirmation-page .btn", "Close")
+    place.receipts.state.paper_end = True
+    order(kiosk)
+    kiosk.see(".self_order_out_of_paper_popup", PAPER)
+    place.receipts.state.paper_end = False
+    printed(place.kitchen, tickets + 1)
+    printed(place.receipts, receipts)
+    papers = ("pos.config", "search_count", [("self_ordering_mode", "=", "kiosk"), ("has_paper", "=", False)])
+    until(lambda: place.do(*papers) == 1, "Odoo knows that the kiosk has no paper")
