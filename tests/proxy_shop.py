@@ -187,6 +187,27 @@ async def process(folder, addresses, lines=""):
             await place.kill()
 
 
+def run(coroutine, seconds=60):
+    """What it gives, unless it hangs."""
+    return asyncio.run(asyncio.wait_for(coroutine, seconds))
+
+
+async def until(look, seconds=20):
+    """Wait for ``look()`` to be true."""
+    limit = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < limit, "it did not happen"
+        await asyncio.sleep(0.01)
+
+
+async def is_closed(reader):
+    """Whether the other side hangs up."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
 def client(pem=None):
     """A browser that trusts the authority ``pem``, and no other."""
     trust = ssl.create_default_context(cadata=pem.decode()) if pem else True

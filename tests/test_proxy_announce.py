@@ -8,13 +8,9 @@ import logging
 import pytest
 from pos_hardware_proxy import announce, serve
 from pos_hardware_proxy.addresses import machine_name
-from proxy_shop import on_paper, paper, shop
+from proxy_shop import on_paper, paper, run, shop
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 @pytest.fixture

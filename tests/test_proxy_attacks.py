@@ -13,7 +13,7 @@ from PIL import Image
 from pos_hardware_proxy import serve
 from pos_hardware_proxy.addresses import local_addresses
 from pos_hardware_proxy.doors.epos import EPOS
-from proxy_shop import ORIGIN, Till, on_paper, paper, shop
+from proxy_shop import ORIGIN, Till, on_paper, paper, run, shop
 
 OPEN = {"without_token": True, "without_token_drawer": True}
 EVIL = "https://evil.example"
@@ -67,10 +67,6 @@ every_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.met
 def only(wanted):
     doors = [door for door in DOORS if wanted(door)]
     return pytest.mark.parametrize("door", doors, ids=lambda door: f"{door.method} {door.path.partition('?')[0]}")
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 async def knock(place, door, headers=None, body=None):

@@ -4,19 +4,7 @@
 import asyncio
 
 from pos_hardware_proxy import serve
-from proxy_shop import shop
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
-
-
-async def closed(reader):
-    """Whether the other side has hung up."""
-    try:
-        return await reader.read() == b""
-    except ConnectionError:
-        return True
+from proxy_shop import is_closed, run, shop
 
 
 def test_headers_that_drip_and_lines_that_say_nothing(tmp_path, monkeypatch):
@@ -26,7 +14,7 @@ def test_headers_that_drip_and_lines_that_say_nothing(tmp_path, monkeypatch):
         async with shop(tmp_path) as place:
             for beginning in (b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"):
                 reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
-                ended = asyncio.create_task(closed(reader))
+                ended = asyncio.create_task(is_closed(reader))
                 writer.write(beginning)
                 while not ended.done():
                     await asyncio.sleep(0.05)
@@ -59,7 +47,7 @@ def test_connections_from_one_address_are_counted(tmp_path, monkeypatch):
             held = [await asyncio.open_connection("127.0.0.1", place.port) for _number in range(3)]
             await asyncio.sleep(0.1)
             reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
-            assert await asyncio.wait_for(closed(reader), 10)
+            assert await asyncio.wait_for(is_closed(reader), 10)
             other = await asyncio.open_connection("127.0.0.1", place.port, local_addr=("127.0.0.2", 0))
             other[1].write(b"GET /hw_proxy/hello HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert (await other[0].readline()).split()[1] == b"200"
@@ -83,7 +71,7 @@ def test_connections_altogether_are_counted(tmp_path, monkeypatch):
                 address = (f"127.0.0.{number}", 0)
                 lines.append(await asyncio.open_connection("127.0.0.1", place.port, local_addr=address))
                 await asyncio.sleep(0.05)
-            assert await asyncio.wait_for(closed(lines[-1][0]), 10)
+            assert await asyncio.wait_for(is_closed(lines[-1][0]), 10)
             for _reader, line in lines:
                 line.close()
 

@@ -20,14 +20,10 @@ from pos_hardware_proxy.config import ScaleConfig, ScannerConfig
 from pos_hardware_proxy.link import FileLink, open_link
 from pos_hardware_proxy.scale import Weight, parse
 from pos_hardware_proxy.scanner import EVENT, Keyboard, Scans
-from proxy_shop import ORIGIN, Till, shop
+from proxy_shop import ORIGIN, Till, run, shop
 
 ENTER, SHIFT, CONTROL = 28, 42, 29
 OPEN = {"without_token": True}
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 def keys(*codes, at=0.0):

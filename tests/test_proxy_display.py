@@ -14,18 +14,7 @@ from hypothesis import strategies as st
 from pos_hardware_proxy import display
 from pos_hardware_proxy.config import Config, ConfigError, DisplayConfig
 from pos_hardware_proxy.link import LinkError
-from proxy_shop import Till, on_paper, paper, shop
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
-
-
-async def until(look, seconds=10):
-    limit = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < limit, "it did not happen"
-        await asyncio.sleep(0.01)
+from proxy_shop import Till, on_paper, paper, run, shop, until
 
 
 class Glass:

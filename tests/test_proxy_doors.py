@@ -14,14 +14,10 @@ from lxml import etree
 from PIL import Image
 from pos_hardware_proxy.doors.epos import EPOS
 from pos_hardware_proxy.marks import reprint_mark
-from proxy_shop import ORIGIN, WIDTH, on_paper, paper, shop
+from proxy_shop import ORIGIN, WIDTH, on_paper, paper, run, shop
 
 OPEN = {"without_token": True, "without_token_drawer": True}
 JSON = {"Origin": ORIGIN, "Content-Type": "application/json"}
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 async def rpc(place, route, params=None):

@@ -11,20 +11,9 @@ from pos_hardware_proxy.marks import reprint_mark
 from pos_hardware_proxy.printer import Printer
 from pos_hardware_proxy.spool import Job
 from pos_hardware_proxy.virtual_printer import VirtualPrinter
-from proxy_shop import WIDTH, on_paper, paper, process, shop
+from proxy_shop import WIDTH, on_paper, paper, process, run, shop, until
 
 SOON = 4  # seconds: half of what a till waits, so a reason has come because it was known, not because time was up
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
-
-
-async def until(look, seconds=10):
-    limit = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < limit, "it did not happen"
-        await asyncio.sleep(0.01)
 
 
 def the(place, name="receipt"):

@@ -2,7 +2,6 @@
 """What is refused is refused in the reader's language: no sentence is without its Japanese one."""
 
 import ast
-import asyncio
 import importlib
 import json
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from aiohttp import web
 from pos_hardware_proxy.refusals import JAPANESE, Refusal
 from pos_hardware_proxy.words import preferred
-from proxy_shop import ORIGIN, shop
+from proxy_shop import ORIGIN, run, shop
 
 HOME = Path(pos_hardware_proxy.__file__).parent
 OWN = {"code", "status"}  # of Denied: no part of the sentence
@@ -132,7 +131,7 @@ def test_refusals_come_in_the_readers_language(tmp_path):
                 assert japanese in first["error"] and english in second["error"], path
                 assert silent["error"] == second["error"] and set(silent) == set(first)
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    run(story())
 
 
 def test_a_printer_in_trouble_is_told_in_words(tmp_path):
@@ -149,4 +148,4 @@ def test_a_printer_in_trouble_is_told_in_words(tmp_path):
                 assert (status, told[language]["reason"]) == (503, "refused"), told
             assert "接続を拒否" in told["ja"]["error"] and "refuses the line" in told["en"]["error"]
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    run(story())

@@ -8,14 +8,10 @@ import pytest
 from aiohttp import web
 from pos_hardware_proxy import relay
 from pos_hardware_proxy.config import Config, ConfigError
-from proxy_shop import WIDTH, on_paper, paper, shop
+from proxy_shop import WIDTH, on_paper, paper, run, shop, until
 from relay_odoo import Odoo
 
 FAR = 3600.0
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +34,6 @@ async def shops(folder, listens=True, **options):
             yield place, odoo
     finally:
         await odoo.close()
-
-
-async def until(look):
-    async with asyncio.timeout(20):
-        while not look():
-            await asyncio.sleep(0.01)
 
 
 def device(place, name="receipt"):

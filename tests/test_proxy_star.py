@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -22,24 +21,13 @@ from pos_hardware_proxy.virtual_printer.commands import Unknown, unknown
 from pos_hardware_proxy.virtual_printer.star import StarParser, StarStatus
 from pos_hardware_proxy.virtual_printer.state import State
 from pos_hardware_proxy.virtual_printer.typesetter import Typesetter
-from proxy_shop import WIDTH, on_paper, paper, shop
+from proxy_shop import WIDTH, on_paper, paper, run, shop, until
 
 SHOP = {"receipt": {"language": "star", "drawer": True, "drawer_open_level": 1}}
 
 
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
-
-
 def the(place):
     return place.devices["receipt"][0]
-
-
-async def until(look, seconds=10):
-    limit = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < limit, "it did not happen"
-        await asyncio.sleep(0.01)
 
 
 def print_out(data, width=WIDTH):

@@ -1,7 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """Texts that the proxy prints: every Japanese character, in the printer's own characters and drawn."""
 
-import asyncio
 import unicodedata
 
 import pytest
@@ -13,7 +12,7 @@ from pos_hardware_proxy.config import PrinterConfig
 from pos_hardware_proxy.document import Line
 from pos_hardware_proxy.draw import draw_line
 from pos_hardware_proxy.fonts import Fonts, find_font, has_glyph, load
-from proxy_shop import WIDTH, on_paper, paper, shop
+from proxy_shop import WIDTH, on_paper, paper, run, shop
 
 # What Shift_JIS has under another name: each is printed as the one below it.
 MAPPED = dict(zip("〜−‖—¢£¬", "～－∥―￠￡￢", strict=True))
@@ -45,10 +44,6 @@ def corpus():
 
 def as_printed(line):
     return "".join(MAPPED.get(character, character) for character in line)
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 120))
 
 
 def the(place, name="receipt"):
@@ -89,7 +84,7 @@ def test_all_characters_in_the_printers_own(tmp_path):
             assert not any(paper.missing or paper.refused for paper in papers)
             assert nothing_was_unknown(the(place)) and "GS v 0" not in the(place).ledger.commands
 
-    run(story())
+    run(story(), 120)
 
 
 def test_all_characters_drawn(tmp_path):
@@ -105,7 +100,7 @@ def test_all_characters_drawn(tmp_path):
             assert on_paper(the(place)) == want
             assert not any(paper.lines for paper in the(place).papers) and nothing_was_unknown(the(place))
 
-    run(story())
+    run(story(), 120)
 
 
 def test_every_character_has_a_glyph():
@@ -134,7 +129,7 @@ def test_a_line_with_a_character_the_printer_lacks_is_drawn(tmp_path, character)
             size = escpos.LINE * WIDTH // 8
             assert paper.bits()[size : 2 * size] == drawn(odd)
 
-    run(story())
+    run(story(), 120)
 
 
 def test_what_no_font_has_is_said(tmp_path):
@@ -147,7 +142,7 @@ def test_what_no_font_has_is_said(tmp_path):
             assert on_paper(the(place)) == [drawn("木[U+E000]本").rstrip(b"\0")]
             assert (await place.till.print(paper()))["reason"] == ""
 
-    run(story())
+    run(story(), 120)
 
 
 # -- how it looks ------------------------------------------------------------------------------------
@@ -170,7 +165,7 @@ def test_styles_are_the_printers(tmp_path):
             assert digit.x == 48 and shift == (WIDTH - head) // 2
             assert first.bands[2].draw.keywords["shift"] == WIDTH - 24 * 2 - 12 * 2
 
-    run(story())
+    run(story(), 120)
 
 
 def test_drawn_styles():
@@ -220,7 +215,7 @@ def test_long_lines_go_on_below(tmp_path):
             assert first.lines == ["国" * 24, "国a", "a" + "ｱ" * 47, "ｱ", "一", "二", "", "四"]
             assert second.lines == ["a" + "国" * 11, "国"]
 
-    run(story())
+    run(story(), 120)
 
 
 @pytest.mark.parametrize("width, columns", [(576, 48), (512, 42), (384, 32)])

@@ -1,7 +1,6 @@
 # Part of pos_erp_bridge. See LICENSE file for full copyright and licensing details.
 """Texts as jobs: what the door takes, what is kept on disk, and what stands in the configuration for them."""
 
-import asyncio
 import json
 import sqlite3
 import uuid
@@ -14,14 +13,10 @@ from pos_hardware_proxy.document import DocumentError, Line
 from pos_hardware_proxy.fonts import Fonts, find_font
 from pos_hardware_proxy.marks import reprint_mark
 from pos_hardware_proxy.spool import Job, OtherContent, Spool
-from proxy_shop import WIDTH, shop
+from proxy_shop import WIDTH, run, shop
 
 JAPANESE = {"receipt": {"rom": "japanese"}}
 pytestmark = pytest.mark.skipif(not find_font(), reason="this machine has no Japanese font")
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 def the(place):

@@ -10,7 +10,7 @@ import subprocess
 
 import aiohttp
 import pytest
-from proxy_shop import ORIGIN, client, free_port, on_paper, paper, shop
+from proxy_shop import ORIGIN, client, free_port, is_closed, on_paper, paper, run, shop
 
 pytest.importorskip("ifaddr", reason="the package ifaddr is not installed")
 x509 = pytest.importorskip("cryptography.x509", reason="the package cryptography is not installed")
@@ -21,10 +21,6 @@ from pos_hardware_proxy.security import CannotStart  # noqa: E402
 
 DAY = datetime.timedelta(days=1)
 ELSEWHERE = {"X-Forwarded-For": "10.0.0.9"}  # as from another machine
-
-
-def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
 def secure(**settings):
@@ -218,14 +214,6 @@ def test_an_address_the_authority_may_not_certify_is_left_out(tmp_path, monkeypa
 
 
 # -- lines that never come to TLS --------------------------------------------------------------------
-async def is_closed(reader):
-    """Whether the other side hangs up."""
-    try:
-        return await reader.read() == b""
-    except ConnectionError:
-        return True
-
-
 async def asks(place, source="127.0.0.1"):
     """Whether a till at that address gets an answer."""
     trust = ssl.create_default_context(cadata=place.certificates.pem.decode())
