@@ -137,6 +137,11 @@ class TestHardwareTill(HardwareCase):
         self.start("bridge_hardware_paper")
         self.assertEqual(self.machine.jobs(), [("printed", "", 0)])
 
+    def test_many_prints_wait(self):
+        """However many wait for paper, the next sale opens the drawer and says why nothing comes; then all come."""
+        self.start("bridge_hardware_crowd")
+        self.assertEqual(self.machine.jobs(), [("printed", "", 0)] * 8)
+
     def test_proxy_is_away(self):
         """A receipt outlives the proxy's and the page's end, and comes out once."""
         self.start("bridge_hardware_away")

@@ -70,6 +70,32 @@ tour(
     machine("papers/1")
 );
 
+/** More than a browser has lines to one machine. */
+const sevenWait = {
+    content: "seven prints wait",
+    trigger: "body",
+    run: async () => {
+        const { printer } = await posmodel.bridgeQueue.client.ready();
+        for (let turn = 0; turn < 7; turn++) {
+            const id = crypto.randomUUID();
+            await posmodel.bridgeQueue.add({ id, key: "", label: "", printer, ...(await picture()) });
+        }
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+    },
+};
+
+tour(
+    "bridge_hardware_crowd",
+    machine("set/paper_end=true"),
+    sevenWait,
+    sell,
+    sees("Out of paper."),
+    machine("drawer"),
+    machine("set/paper_end=false"),
+    isClosed,
+    machine("papers/8")
+);
+
 tour(
     "bridge_hardware_away",
     machine("stop"),

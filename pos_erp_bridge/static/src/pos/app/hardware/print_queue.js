@@ -6,8 +6,7 @@
  * A job's state, reason, face and error are what the proxy said last; besides the proxy's own states, "lost": sent, and
  * nobody can be asked any more what became of it.
  */
-import { sleep } from "./sleep";
-
+const HELD = 2; // questions that the proxy holds at once: a browser has six lines to one machine, for everything
 const WAIT_S = 8; // the proxy answers earlier when there is something to say
 const FRESH_MS = 600_000; // later, nobody waits for that receipt: it is asked for, but not sent any more
 const PAUSE_MS = [500, 4000];
@@ -36,6 +35,7 @@ export class PrintQueue {
     constructor({ client, store, scope, tell }) {
         Object.assign(this, { client, store, scope, tell });
         this.jobs = new Map();
+        this.held = 0;
     }
 
     /**
@@ -78,7 +78,7 @@ export class PrintQueue {
 
     // -- following -------------------------------------------------------------------------------
     async follow(job) {
-        Object.assign(job, { state: "new", reason: "", face: "", error: null, watchers: new Set() });
+        Object.assign(job, { state: "new", reason: "", face: "", error: null, watchers: new Set(), pause: PAUSE_MS[0] });
         this.jobs.set(job.id, job);
         let pause = PAUSE_MS[0];
         while (!isOver(job)) {
@@ -97,12 +97,29 @@ export class PrintQueue {
                     break;
                 }
                 this.note(job, { error });
-                await new Promise((resolve) => {
-                    job.hurry = resolve;
-                    setTimeout(resolve, pause);
-                });
+                await this.rest(job, pause);
                 pause = Math.min(pause * 2, PAUSE_MS[1]);
             }
+        }
+    }
+
+    /** For that time, or until somebody is in a hurry. */
+    rest(job, time) {
+        return new Promise((resolve) => {
+            job.hurry = resolve;
+            setTimeout(resolve, time);
+        });
+    }
+
+    /** How it stands. The proxy may hold the question about the newest print until there is news: somebody waits for it. */
+    async look(job) {
+        const waiting = [...this.jobs.values()].filter(({ state }) => state !== "unknown");
+        const isHeld = waiting.at(-1) === job && this.held < HELD;
+        this.held += isHeld;
+        try {
+            return await this.client.get(job, job.face, isHeld ? WAIT_S : 0);
+        } finally {
+            this.held -= isHeld;
         }
     }
 
@@ -117,14 +134,17 @@ export class PrintQueue {
                 job.proxy = proxy;
                 await this.store.save(storable(job));
             }
-            const answer = await this.client.put(job, WAIT_S);
+            const answer = await this.client.put(job, 0);
             job.isSent = true;
             return this.note(job, answer);
         }
         try {
-            const answer = await this.client.get(job, job.face, WAIT_S);
+            const answer = await this.look(job);
             if (answer.face === job.face) {
-                await sleep(PAUSE_MS[0]); // however soon it was answered
+                await this.rest(job, job.pause); // however soon it was answered
+                job.pause = Math.min(job.pause * 2, PAUSE_MS[1]);
+            } else {
+                job.pause = PAUSE_MS[0];
             }
             return await this.note(job, answer);
         } catch (error) {
