@@ -375,7 +375,7 @@ class TestHardwareSpeed(ShopWithDevices):
         return self.moment
 
     def do_why(self, text):
-        self.why = [*self.why, float(text)]
+        self.why = [*self.why, [float(number) for number in text.split(",")]]
 
     def do_took(self, text):
         self.took = [*self.took, [float(number) for number in text.split(",")]]

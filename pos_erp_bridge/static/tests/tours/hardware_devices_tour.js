@@ -190,15 +190,23 @@ tour(
     isAlive
 );
 
-/** Milliseconds from Validate until the till says why there is no receipt. */
+/** Milliseconds until the till says why there is no receipt: since it began to print, and since Validate. */
 const measureWhy = {
     content: "why there is no receipt",
     trigger: ".payment-screen button.validation-button.next",
     run: async ({ anchor }) => {
+        const { printer } = posmodel.hardwareProxy;
+        const { printReceipt } = printer;
+        let printing;
+        printer.printReceipt = (receipt) => {
+            printing = now();
+            return printReceipt.call(printer, receipt);
+        };
         const start = now();
         anchor.click();
         await until(() => document.querySelector(".modal")?.innerText.includes("Out of paper."), "the reason");
-        await control(`why/${(now() - start).toFixed(0)}`);
+        printer.printReceipt = printReceipt;
+        await control(`why/${[printing, start].map((moment) => (now() - moment).toFixed(0)).join(",")}`);
     },
     timeout: 30000,
 };
