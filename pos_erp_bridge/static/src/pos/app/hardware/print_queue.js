@@ -115,12 +115,20 @@ export class PrintQueue {
     async look(job) {
         const waiting = [...this.jobs.values()].filter(({ state }) => state !== "unknown");
         const isHeld = waiting.at(-1) === job && this.held < HELD;
+        let answer;
         this.held += isHeld;
         try {
-            return await this.client.get(job, job.face, isHeld ? WAIT_S : 0);
+            answer = await this.client.get(job, job.face, isHeld ? WAIT_S : 0);
         } finally {
             this.held -= isHeld;
         }
+        if (answer.face !== job.face) {
+            job.pause = PAUSE_MS[0];
+        } else {
+            await this.rest(job, isHeld ? PAUSE_MS[0] : job.pause); // however soon it was answered
+            job.pause = Math.min(job.pause * 2, PAUSE_MS[1]);
+        }
+        return answer;
     }
 
     async ask(job) {
@@ -139,14 +147,7 @@ export class PrintQueue {
             return this.note(job, answer);
         }
         try {
-            const answer = await this.look(job);
-            if (answer.face === job.face) {
-                await this.rest(job, job.pause); // however soon it was answered
-                job.pause = Math.min(job.pause * 2, PAUSE_MS[1]);
-            } else {
-                job.pause = PAUSE_MS[0];
-            }
-            return await this.note(job, answer);
+            return await this.note(job, await this.look(job));
         } catch (error) {
             if (error.kind !== "missing") {
                 throw error;
