@@ -212,7 +212,8 @@ tours_stage() {
     odoo_tests tours "$tills,${totals}_invoices,${totals}_generic_helpers,$discount" "$db"
 }
 
-# Odoo's till and kiosk without the addon, in a browser, print and scan through the hardware proxy: one server, one browser.
+# Odoo's till and kiosk without the addon, in a browser, print and scan through the hardware proxy: one server, one
+# browser.
 stock_stage() {
     local db=${TEST_DB}_stock folder=$LOGS/stock
     copy_db "$TEMPLATE_DB" "$db" || { fail "stock: the database cannot be copied"; return; }
